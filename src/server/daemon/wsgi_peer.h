@@ -1,0 +1,40 @@
+#ifndef WSGI_PEER_H
+#define WSGI_PEER_H
+
+#include "base/wsgi_bridge.h"
+#include "daemon/wsgi_supervisor.h"
+
+/**
+ * The worker's end of a conversation with an Apache child: reads one request from an accepted connection, runs it
+ * through the bridge as an exchange over that connection, and answers. Conversation and frames: wire/README.md.
+ */
+
+/** What all request threads of a worker share. Constant after start, but for what the functions guard. */
+typedef struct {
+    const wsgi_endpoint_t *endpoint;
+    const wsgi_bridge_t *bridge;
+    wsgi_runtime_t *runtime; /* NULL: Python could not be started; every request gets 500 */
+    apr_interval_time_t socket_timeout;
+    wsgi_log_sink_t log;
+    wsgi_origin_sink_t request_log;
+    int slot;                /* of this worker on the board */
+    /**
+     * A loaded script is out of date. Blocks until a replacement of this process is ready, or answers at once
+     * when another request already waits for it. See wsgi_exchange_ops_t.script_changed.
+     */
+    wsgi_change_t (*script_changed)(void *context, const char *script, const char *application_group);
+    /** Data moved for a request: inactivity timer. NULL: no such timer. */
+    void (*activity)(void *context);
+    void *context;
+} wsgi_peer_t;
+
+/**
+ * Serve the one request of an accepted connection and close the connection.
+ * @param thread   number of the calling request thread, 0 to threads - 1
+ * @param accepted when the connection was accepted (microseconds since the epoch)
+ * @param pcall    cleared by the caller afterwards
+ * @return the outcome; WSGI_FAILED also for requests that were refused before they ran
+ */
+wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall);
+
+#endif

@@ -1,0 +1,65 @@
+#ifndef WSGI_BOARD_H
+#define WSGI_BOARD_H
+
+#include <apr_errno.h>
+#include <apr_time.h>
+#include <sys/types.h>
+
+/**
+ * The board of one process group: anonymous shared memory made by the Apache parent together with the group's
+ * listener and kept as long as that, across graceful restarts. Says which worker runs which request, and what
+ * became of workers that are gone. One writer per field, no locks; readers take snapshots.
+ *
+ * Everything a daemon can write here is untrusted input to Apache: indexes are checked against the sizes the
+ * reader's own process knows (constant copies outside the shared memory), never against what the memory says.
+ *
+ * Who may call: wsgi_board_parent_* Apache's parent; wsgi_board_keeper_* the group's keeper;
+ * wsgi_board_slot_* the worker that owns the slot; wsgi_board_read_* anybody.
+ */
+typedef struct wsgi_board_t wsgi_board_t;
+
+typedef enum {
+    WSGI_WORKER_NONE = 0, /* slot is free */
+    WSGI_WORKER_STARTING, /* forked, loading */
+    WSGI_WORKER_READY,    /* accepts requests */
+    WSGI_WORKER_RETIRING, /* accepts nothing more, finishes what it has */
+    WSGI_WORKER_GONE      /* reaped; `status` says how it ended; reused last */
+} wsgi_worker_state_t;
+
+typedef struct {
+    wsgi_worker_state_t state;
+    pid_t pid;
+    int status;             /* as of waitpid, once state is GONE */
+    int generation;         /* Apache configuration generation it belongs to */
+    apr_time_t started;     /* microseconds since the epoch */
+    apr_time_t ended;
+} wsgi_worker_snapshot_t;
+
+/** `slots` worker slots (at least twice the processes, so that a dead worker's record outlives its successor). */
+apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads);
+void wsgi_board_parent_destroy(wsgi_board_t *board); /* unmaps; other processes keep theirs */
+
+int wsgi_board_slots(const wsgi_board_t *board);
+int wsgi_board_threads(const wsgi_board_t *board);
+
+/** Take the free or longest-gone slot for a worker about to be forked. @return its index, -1 when all are alive */
+int wsgi_board_keeper_take(wsgi_board_t *board, int generation);
+void wsgi_board_keeper_started(wsgi_board_t *board, int slot, pid_t pid);
+void wsgi_board_keeper_state(wsgi_board_t *board, int slot, wsgi_worker_state_t state);
+void wsgi_board_keeper_ended(wsgi_board_t *board, int slot, int status);
+/** The first worker of this generation is ready: older generations may retire. */
+void wsgi_board_keeper_generation_ready(wsgi_board_t *board, int generation);
+
+/** A thread of the worker took the request `token` (never 0), or is done with it. */
+void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
+void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
+
+/**
+ * Find the worker that took a request, also after its death.
+ * @return 1 and a snapshot; 0 when no slot knows the token
+ */
+int wsgi_board_read_taker(const wsgi_board_t *board, apr_uint64_t token, wsgi_worker_snapshot_t *out);
+int wsgi_board_read_worker(const wsgi_board_t *board, int slot, wsgi_worker_snapshot_t *out);
+int wsgi_board_read_generation_ready(const wsgi_board_t *board);
+
+#endif
