@@ -22,4 +22,13 @@
  */
 apr_status_t wsgi_loader_open(const wsgi_bridge_t **out, const char **why, const char *python_home, apr_pool_t *pool);
 
+/**
+ * The version of the Python in `home` (a virtual environment or an installation prefix). @return 0 if none is found
+ * there. Separate for its tests and for checks at configuration time.
+ */
+int wsgi_loader_version(int *major, int *minor, int *free_threaded, const char *home, apr_pool_t *pool);
+
+/** Whether a file name is that of a bridge for this version; major 0: for any. */
+int wsgi_loader_fits(const char *file, int major, int minor, int free_threaded);
+
 #endif
