@@ -9,7 +9,7 @@
 #include <string.h>
 
 #ifndef WSGI_DEFAULT_SOABI
-#define WSGI_DEFAULT_SOABI NULL /* built without a Python: take the only bridge there is */
+#define WSGI_DEFAULT_SOABI "" /* built without a Python: take the only bridge there is */
 #endif
 
 #define BRIDGE_PREFIX "wsgi_bridge."
@@ -79,7 +79,7 @@ static int is_default(const version_t *version)
 {
     char file[128];
 
-    if (WSGI_DEFAULT_SOABI == NULL) {
+    if (*WSGI_DEFAULT_SOABI == '\0') {
         return 0;
     }
     apr_snprintf(file, sizeof(file), BRIDGE_PREFIX "%s.so", WSGI_DEFAULT_SOABI);
@@ -187,7 +187,7 @@ static apr_status_t wanted(version_t *version, const char **why, const char *hom
         }
         return APR_SUCCESS;
     }
-    if (WSGI_DEFAULT_SOABI != NULL) {
+    if (*WSGI_DEFAULT_SOABI != '\0') {
         const char *digits = WSGI_DEFAULT_SOABI;
         digits += strcspn(digits, "0123456789"); /* cpython-311-..., cpython-313t-... */
         version->major = *digits - '0';

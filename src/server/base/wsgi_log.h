@@ -65,9 +65,9 @@ typedef struct {
 #define WSGI_HERE __FILE__, __LINE__
 
 #if defined(__GNUC__)
-#define WSGI_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WSGI_PRINTF(string_index, first) __attribute__((format(printf, string_index, first)))
 #else
-#define WSGI_PRINTF(format, first)
+#define WSGI_PRINTF(string_index, first)
 #endif
 
 /**
