@@ -6,6 +6,7 @@
 #include "base/wsgi_log.h"
 #include "base/wsgi_model.h"
 #include "stats/wsgi_board.h"
+#include "wire/wsgi_codec.h"
 
 /**
  * The part of process groups that runs in the Apache parent: one listener, secret and board per group, kept over
@@ -13,7 +14,6 @@
  * the workers (wsgi_keeper.h); the parent only watches keepers, through APR's other-child interface.
  */
 
-#define WSGI_SECRET_BYTES 32
 
 /** A group with all that its workers need. Lives in pconf. */
 typedef struct {
