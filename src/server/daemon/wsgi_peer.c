@@ -1,0 +1,448 @@
+#include "daemon/wsgi_peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wire/wsgi_channel.h"
+
+enum { STACK_BLOCKS = 16 }; /* iovec entries that need no allocation */
+
+/* One request in progress: the exchange the bridge sees, over the connection to the Apache child. */
+typedef struct {
+    wsgi_exchange_t exchange; /* first: the bridge's pointer is ours */
+    const wsgi_peer_t *peer;
+    wsgi_channel_t channel;
+    wsgi_call_t call;
+    apr_pool_t *pool;
+    int body;        /* WSGI_BODY_*: what the child announced */
+    int body_ended;  /* BODY_END was seen, or there is no body */
+    apr_status_t broken; /* kept once reading failed: it is not tried again */
+    apr_size_t body_left; /* of the current BODY frame */
+    int head_sent;
+    int ended;       /* END was sent, or cannot be */
+    int gone;        /* the child closed its end */
+} conversation_t;
+
+static conversation_t *of(wsgi_exchange_t *x)
+{
+    return (conversation_t *)x;
+}
+
+static void note_activity(conversation_t *c)
+{
+    if (c->peer->activity && !c->call.route.ignore_activity) {
+        c->peer->activity(c->peer->context);
+    }
+}
+
+/* Have a BODY frame with something left in it, or know that the body is over. */
+static apr_status_t next_body_frame(conversation_t *c)
+{
+    wsgi_frame_t frame;
+    apr_status_t rv = wsgi_channel_next(&c->channel, &frame);
+
+    if (rv != APR_SUCCESS) {
+        return rv == APR_EOF ? APR_ECONNABORTED : rv; /* a body without its end is a broken one */
+    }
+    switch (frame.type) {
+    case WSGI_FRAME_BODY:
+        c->body_left = frame.length;
+        return APR_SUCCESS;
+    case WSGI_FRAME_BODY_END:
+        c->body_ended = 1;
+        return APR_SUCCESS;
+    case WSGI_FRAME_BODY_FAILED:
+        return APR_ECONNABORTED;
+    default:
+        return APR_EGENERAL;
+    }
+}
+
+static apr_status_t peer_read(wsgi_exchange_t *x, char *buf, apr_size_t *len)
+{
+    conversation_t *c = of(x);
+    apr_size_t capacity = *len;
+    apr_status_t rv = c->broken;
+
+    *len = 0;
+    note_activity(c);
+    if (capacity == 0) {
+        return rv; /* the child asked the client for the body when it was told to go on */
+    }
+    while (rv == APR_SUCCESS && c->body_left == 0 && !c->body_ended) {
+        rv = next_body_frame(c);
+    }
+    if (rv == APR_SUCCESS && c->body_left > 0) {
+        *len = capacity < c->body_left ? capacity : c->body_left;
+        rv = wsgi_channel_take(&c->channel, buf, len);
+        c->body_left -= *len;
+    }
+    if (rv == APR_EOF) {
+        rv = APR_ECONNABORTED;
+    }
+    c->broken = rv;
+    return rv;
+}
+
+static apr_status_t deliver(conversation_t *c, struct iovec *blocks, int count, int fd)
+{
+    apr_status_t rv;
+
+    if (c->gone) {
+        return APR_ECONNABORTED;
+    }
+    rv = wsgi_channel_send(&c->channel, blocks, count, fd);
+    if (rv != APR_SUCCESS) {
+        c->gone = 1; /* also after a time-out: half a frame may be out, nothing more can follow it */
+    }
+    return rv;
+}
+
+static apr_size_t total_of(const struct iovec *blocks, int count)
+{
+    apr_size_t total = 0;
+
+    for (int i = 0; i < count; i++) {
+        total += blocks[i].iov_len;
+    }
+    return total;
+}
+
+/* Put a frame of the encoded head in front, the first time there is one. @return number of entries used, 0 or 1 */
+static int prepend_head(conversation_t *c, struct iovec *out, const wsgi_head_t *head, apr_status_t *rv)
+{
+    apr_size_t len = 0;
+
+    *rv = APR_SUCCESS;
+    if (head == NULL) {
+        return 0;
+    }
+    out->iov_base = wsgi_codec_encode_head(&len, head, c->pool);
+    out->iov_len = len;
+    *rv = out->iov_base ? APR_SUCCESS : APR_ENOSPC;
+    c->head_sent = out->iov_base != NULL;
+    return c->head_sent;
+}
+
+/* Everything that fits one DATA frame, with what goes before and after it, in one gathered write. */
+static apr_status_t send_gathered(conversation_t *c, const wsgi_head_t *head, const struct iovec *blocks, int count,
+                                  apr_size_t total, int is_last)
+{
+    struct iovec on_stack[STACK_BLOCKS];
+    struct iovec *out = count + 3 <= STACK_BLOCKS ? on_stack : malloc(((apr_size_t)count + 3) * sizeof(*out));
+    wsgi_frame_t data = wsgi_codec_frame(WSGI_FRAME_DATA, 0, total);
+    wsgi_frame_t end = wsgi_codec_frame(WSGI_FRAME_END, WSGI_DONE, 0);
+    apr_status_t rv;
+    int n;
+
+    if (out == NULL) {
+        return APR_ENOMEM;
+    }
+    n = prepend_head(c, out, head, &rv);
+    if (total > 0) {
+        out[n++] = (struct iovec){ &data, sizeof(data) };
+        memcpy(out + n, blocks, (apr_size_t)count * sizeof(*out));
+        n += count;
+    }
+    if (is_last) {
+        out[n++] = (struct iovec){ &end, sizeof(end) };
+        c->ended = 1;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = deliver(c, out, n, -1);
+    }
+    if (out != on_stack) {
+        free(out);
+    }
+    return rv;
+}
+
+/* More than a frame may hold: one frame per piece of a block. */
+static apr_status_t send_in_pieces(conversation_t *c, const struct iovec *blocks, int count)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (int i = 0; i < count && rv == APR_SUCCESS; i++) {
+        struct iovec rest = blocks[i];
+        while (rest.iov_len > 0 && rv == APR_SUCCESS) {
+            struct iovec piece = { rest.iov_base, rest.iov_len < WSGI_DATA_MAX ? rest.iov_len : WSGI_DATA_MAX };
+            rv = send_gathered(c, NULL, &piece, 1, piece.iov_len, 0);
+            rest.iov_base = (char *)rest.iov_base + piece.iov_len;
+            rest.iov_len -= piece.iov_len;
+        }
+    }
+    return rv;
+}
+
+static apr_status_t peer_send(wsgi_exchange_t *x, const wsgi_head_t *head, const struct iovec *blocks, int count,
+                              unsigned flags)
+{
+    conversation_t *c = of(x);
+    apr_size_t total = total_of(blocks, count);
+    int is_last = (flags & WSGI_SEND_LAST) != 0;
+    apr_status_t rv;
+
+    note_activity(c);
+    if (total <= WSGI_DATA_MAX) {
+        return send_gathered(c, head, blocks, count, total, is_last);
+    }
+    rv = head ? send_gathered(c, head, NULL, 0, 0, 0) : APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = send_in_pieces(c, blocks, count);
+    }
+    return rv == APR_SUCCESS && is_last ? send_gathered(c, NULL, NULL, 0, 0, 1) : rv;
+}
+
+static apr_status_t peer_send_file(wsgi_exchange_t *x, const wsgi_head_t *head, int fd, apr_off_t offset,
+                                   apr_off_t length)
+{
+    conversation_t *c = of(x);
+    wsgi_file_piece_t piece = { .offset = offset, .length = length };
+    wsgi_frame_t frame = wsgi_codec_frame(WSGI_FRAME_FILE, 0, sizeof(piece));
+    struct iovec out[2] = { { &frame, sizeof(frame) }, { &piece, sizeof(piece) } };
+    apr_status_t rv = APR_SUCCESS;
+
+    note_activity(c);
+    if (head != NULL) {
+        rv = send_gathered(c, head, NULL, 0, 0, 0);
+    }
+    /* A message of its own: the descriptor must arrive with its frame, not with what was before it. */
+    return rv == APR_SUCCESS ? deliver(c, out, 2, fd) : rv;
+}
+
+static apr_status_t send_frame(conversation_t *c, wsgi_frame_type_t type, int flags)
+{
+    wsgi_frame_t frame = wsgi_codec_frame(type, flags, 0);
+    struct iovec out = { &frame, sizeof(frame) };
+
+    return deliver(c, &out, 1, -1);
+}
+
+static apr_status_t peer_finish(wsgi_exchange_t *x, wsgi_outcome_t outcome)
+{
+    conversation_t *c = of(x);
+
+    if (c->ended) {
+        return APR_SUCCESS;
+    }
+    c->ended = 1;
+    note_activity(c);
+    return send_frame(c, WSGI_FRAME_END, outcome);
+}
+
+static int peer_aborted(wsgi_exchange_t *x)
+{
+    return of(x)->gone;
+}
+
+static wsgi_change_t peer_script_changed(wsgi_exchange_t *x)
+{
+    conversation_t *c = of(x);
+
+    return c->peer->script_changed(c->peer->context, c->call.route.script, c->call.route.application_group);
+}
+
+static void peer_proceed(wsgi_exchange_t *x)
+{
+    conversation_t *c = of(x);
+
+    if (c->body == WSGI_BODY_DEFERRED) {
+        (void)send_frame(c, WSGI_FRAME_GO, 0); /* a child that is gone shows at the next read */
+    }
+}
+
+static void peer_log(wsgi_exchange_t *x, const wsgi_record_t *record)
+{
+    conversation_t *c = of(x);
+
+    c->peer->request_log.write(c->peer->request_log.context, &c->call.origin, record);
+}
+
+static int peer_log_enabled(wsgi_exchange_t *x, wsgi_log_level_t level)
+{
+    conversation_t *c = of(x);
+
+    return c->peer->request_log.enabled(c->peer->request_log.context, &c->call.origin, level);
+}
+
+static const wsgi_exchange_ops_t peer_ops = {
+    .read = peer_read,
+    .send = peer_send,
+    .send_file = peer_send_file,
+    .finish = peer_finish,
+    .aborted = peer_aborted,
+    .script_changed = peer_script_changed,
+    .proceed = peer_proceed,
+    .log = peer_log,
+    .log_enabled = peer_log_enabled,
+};
+
+static void log_request(conversation_t *c, wsgi_log_level_t level, const char *text)
+{
+    wsgi_record_t record = { .level = level, .file = __FILE__, .line = __LINE__, .text = text };
+
+    if (peer_log_enabled(&c->exchange, level)) {
+        peer_log(&c->exchange, &record);
+    }
+}
+
+/* Takes as long for a right secret as for a wrong one. */
+static int is_same_secret(const unsigned char *a, const unsigned char *b)
+{
+    unsigned char difference = 0;
+
+    for (int i = 0; i < WSGI_SECRET_BYTES; i++) {
+        difference |= (unsigned char)(a[i] ^ b[i]);
+    }
+    return difference == 0;
+}
+
+static int is_missing_secret(const unsigned char *secret)
+{
+    static const unsigned char none[WSGI_SECRET_BYTES];
+
+    return is_same_secret(secret, none);
+}
+
+/* Read and verify the request. @return 0 after logging why the connection is to be dropped */
+static int receive_request(conversation_t *c)
+{
+    const wsgi_peer_t *peer = c->peer;
+    const char *name = peer->endpoint->group->name;
+    wsgi_frame_t frame;
+    char *payload;
+    apr_status_t rv = wsgi_channel_next(&c->channel, &frame);
+
+    if (rv == APR_EOF) {
+        return 0; /* a child that gave up waiting, or somebody who looked whether we listen */
+    }
+    if (rv == APR_SUCCESS && frame.type != WSGI_FRAME_REQUEST) {
+        rv = APR_EGENERAL;
+    }
+    if (rv == APR_SUCCESS) {
+        c->body = frame.flags;
+        rv = wsgi_channel_payload(&c->channel, &payload);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = wsgi_codec_decode_request(&c->call, payload, frame.length, c->pool);
+    }
+    if (rv != APR_SUCCESS) {
+        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ERR, rv,
+                 WSGI_LOGNO(0080) "Daemon process '%s' could not read or decode a request; it is dropped.", name);
+        return 0;
+    }
+    if (is_same_secret(c->call.secret, peer->endpoint->secret)) {
+        return 1;
+    }
+    if (is_missing_secret(c->call.secret)) {
+        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+                 WSGI_LOGNO(0033) "Daemon process '%s' received a request without proof of origin; it is dropped.",
+                 name);
+    } else {
+        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+                 WSGI_LOGNO(0034) "Daemon process '%s' received a request whose proof of origin does not match; it is "
+                                  "dropped.",
+                 name);
+    }
+    return 0;
+}
+
+/* A path as it is seen inside the chroot, NULL when it lies outside. */
+static const char *inside_chroot(const char *root, const char *path)
+{
+    apr_size_t len = strlen(root);
+
+    while (len > 0 && root[len - 1] == '/') {
+        len--;
+    }
+    return strncmp(path, root, len) == 0 && path[len] == '/' ? path + len : NULL;
+}
+
+/* Apache names files as it sees them; this process may see a part of them only. */
+static int enter_chroot(conversation_t *c)
+{
+    const char *root = c->peer->endpoint->group->chroot;
+    wsgi_route_t *route = &c->call.route;
+    const char *script, *resource, *document_root;
+
+    if (root == NULL) {
+        return 1;
+    }
+    script = inside_chroot(root, route->script);
+    resource = inside_chroot(root, route->resource);
+    if (script == NULL || resource == NULL) {
+        wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ERR, 0,
+                 WSGI_LOGNO(0081) "Script '%s' lies outside the chroot '%s' of daemon process '%s'; the request is "
+                                  "refused.",
+                 script ? route->resource : route->script, root, c->peer->endpoint->group->name);
+        return 0;
+    }
+    route->script = script;
+    route->resource = resource;
+    wsgi_fields_set(&c->call.variables, "SCRIPT_FILENAME", resource);
+    document_root = wsgi_fields_get(&c->call.variables, "DOCUMENT_ROOT");
+    document_root = document_root ? inside_chroot(root, document_root) : NULL;
+    if (document_root != NULL) {
+        wsgi_fields_set(&c->call.variables, "DOCUMENT_ROOT", document_root);
+    } else {
+        wsgi_fields_unset(&c->call.variables, "DOCUMENT_ROOT");
+    }
+    return 1;
+}
+
+static int is_expired(const conversation_t *c, apr_time_t accepted)
+{
+    apr_interval_time_t limit = c->peer->endpoint->group->queue_timeout;
+
+    return limit > 0 && accepted - c->call.request_start > limit;
+}
+
+static wsgi_outcome_t execute(conversation_t *c, apr_time_t accepted)
+{
+    const wsgi_peer_t *peer = c->peer;
+    wsgi_request_t request = {
+        .route = &c->call.route,
+        .variables = &c->call.variables,
+        .moments = { .request_start = c->call.request_start,
+                     .queue_start = c->call.queue_start,
+                     .daemon_start = accepted },
+        .url_scheme = c->call.is_https ? "https" : "http",
+        .daemon_connects = c->call.daemon_connects,
+        .daemon_restarts = c->call.daemon_restarts,
+    };
+
+    if (is_expired(c, accepted)) {
+        log_request(c, WSGI_LOG_ERR,
+                    WSGI_LOGNO(0084) "Request waited longer than queue-timeout before a thread of the daemon process "
+                                     "took it; it is not run.");
+        return WSGI_EXPIRED;
+    }
+    if (peer->runtime == NULL) {
+        log_request(c, WSGI_LOG_ERR,
+                    WSGI_LOGNO(0087) "Python is not available in this daemon process; the request cannot be run.");
+        return WSGI_FAILED;
+    }
+    return peer->bridge->execute(peer->runtime, &request, &c->exchange);
+}
+
+wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall)
+{
+    conversation_t *c = apr_pcalloc(pcall, sizeof(*c));
+    wsgi_outcome_t outcome = WSGI_FAILED;
+
+    c->exchange.ops = &peer_ops;
+    c->peer = peer;
+    c->pool = pcall;
+    wsgi_channel_init(&c->channel, fd, 1, peer->socket_timeout, pcall);
+    if (receive_request(c) && enter_chroot(c)) {
+        c->body_ended = c->body == WSGI_BODY_NONE;
+        wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);
+        outcome = execute(c, accepted);
+        (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
+        wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
+    }
+    wsgi_channel_done(&c->channel);
+    close(fd);
+    return outcome;
+}

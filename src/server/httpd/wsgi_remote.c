@@ -1,0 +1,171 @@
+#include "httpd/wsgi_remote.h"
+
+#include <errno.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <unistd.h>
+
+#include "httpd/wsgi_lostworker.h"
+#include "httpd/wsgi_relay.h"
+#include "httpd/wsgi_respond.h"
+#include "httpd/wsgi_upload.h"
+#include "wire/wsgi_channel.h"
+#include "wire/wsgi_socket.h"
+
+APLOG_USE_MODULE(wsgi);
+
+/* Between two attempts to connect: often while a worker may just be busy, then rarely. Microseconds. */
+enum { SHORT_PAUSE = 125000, LONG_PAUSE = 1000000, SHORT_PAUSES_UNTIL = 2000000 };
+
+typedef struct {
+    request_rec *r;
+    const wsgi_endpoint_t *endpoint;
+    wsgi_call_t *call;
+    wsgi_upload_t upload;
+} remote_t;
+
+static int is_busy(int error)
+{
+    return error == ECONNREFUSED || error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/* Connect, trying again while the backlog is full. @param fd receives the socket, -1 on failure. @return HTTP status */
+static int connect_to_group(int *fd, remote_t *c)
+{
+    const wsgi_group_t *group = c->endpoint->group;
+    apr_interval_time_t slept = 0, pause;
+    request_rec *r = c->r;
+    int error = 0;
+
+    *fd = wsgi_socket_new();
+    if (*fd < 0) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, r,
+                      WSGI_LOGNO(0115) "Unable to create a socket to connect to daemon process group '%s' on '%s'.",
+                      group->name, c->endpoint->socket_path);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    for (;;) {
+        c->call->daemon_connects++;
+        error = wsgi_socket_connect(*fd, c->endpoint->socket_path) == 0 ? 0 : errno;
+        if (!is_busy(error) || slept >= group->connect_timeout) {
+            break;
+        }
+        pause = slept < SHORT_PAUSES_UNTIL ? SHORT_PAUSE : LONG_PAUSE;
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, error, r, "Connection attempt %d to '%s' failed, trying again.",
+                      c->call->daemon_connects, c->endpoint->socket_path);
+        apr_sleep(pause);
+        slept += pause;
+    }
+    if (error == 0) {
+        return OK;
+    }
+    close(*fd);
+    *fd = -1;
+    if (is_busy(error)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r,
+                      WSGI_LOGNO(0116) "Unable to connect to daemon process group '%s' on '%s' within %d seconds: its "
+                                       "processes are all busy and the queue is full.",
+                      group->name, c->endpoint->socket_path, (int)apr_time_sec(group->connect_timeout));
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r,
+                      WSGI_LOGNO(0117) "Unable to connect to daemon process group '%s' on '%s' as user id %ld.",
+                      group->name, c->endpoint->socket_path, (long)geteuid());
+    }
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* The request, and the body as far as it is at hand, in one write. */
+static apr_status_t send_request(wsgi_channel_t *channel, remote_t *c)
+{
+    struct iovec out[2 + WSGI_UPLOAD_BLOCKS];
+    int count = 1;
+    apr_size_t len;
+
+    out[0].iov_base = wsgi_codec_encode_request(&len, c->call, c->upload.mode, c->r->pool);
+    out[0].iov_len = len;
+    if (out[0].iov_base == NULL) {
+        return APR_ENOSPC;
+    }
+    count += wsgi_upload_collected(&c->upload, out + 1);
+    return wsgi_channel_send(channel, out, count, -1);
+}
+
+/* One attempt: connect, hand over, relay. @param outcome WSGI_REJECTED asks for another. @return HTTP status or OK */
+static int attempt(wsgi_outcome_t *outcome, remote_t *c)
+{
+    const wsgi_group_t *group = c->endpoint->group;
+    apr_interval_time_t timeout = group->socket_timeout > 0 ? group->socket_timeout : c->r->server->timeout;
+    wsgi_channel_t channel;
+    apr_status_t rv;
+    int fd, status;
+
+    *outcome = WSGI_FAILED;
+    status = connect_to_group(&fd, c);
+    if (status != OK) {
+        return status;
+    }
+    wsgi_channel_init(&channel, fd, 0, timeout, c->r->pool);
+    rv = send_request(&channel, c);
+    if (rv == APR_SUCCESS || rv == APR_ECONNABORTED) { /* a worker that hung up may have said why before */
+        status = wsgi_relay_response(outcome, c->r, c->endpoint, c->call, &channel, &c->upload);
+    } else {
+        status = HTTP_INTERNAL_SERVER_ERROR;
+        if (c->call->daemon_restarts == 0) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
+                          WSGI_LOGNO(0121) "Unable to send the request to daemon process group '%s' on '%s'.",
+                          group->name, c->endpoint->socket_path);
+        } else {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
+                          WSGI_LOGNO(0125) "Unable to send the request again to daemon process group '%s' on '%s'.",
+                          group->name, c->endpoint->socket_path);
+        }
+    }
+    wsgi_channel_done(&channel);
+    close(fd);
+    return status;
+}
+
+/*
+ * Names the request on the board of its group. No two requests in progress share the address of their request_rec
+ * and the process id at one moment; the mixing (a bijection, splitmix64's) only keeps the token from being zero-rich.
+ */
+static apr_uint64_t make_token(const request_rec *r, apr_time_t now)
+{
+    apr_uint64_t z = ((apr_uint64_t)getpid() << 40) ^ (apr_uint64_t)(apr_uintptr_t)r ^ ((apr_uint64_t)now << 20);
+
+    z = (z ^ (z >> 30)) * APR_UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * APR_UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) | 1u;
+}
+
+int wsgi_remote_run(request_rec *r, const wsgi_endpoint_t *endpoint, wsgi_call_t *call, int has_body)
+{
+    remote_t c = { .r = r, .endpoint = endpoint, .call = call };
+    int limit = 2 * endpoint->group->processes + 1;
+    wsgi_outcome_t outcome = WSGI_FAILED;
+    int status = wsgi_upload_collect(&c.upload, r, has_body, endpoint->group->request_buffer_size);
+
+    if (status != OK) {
+        return status;
+    }
+    call->secret = endpoint->secret;
+    call->queue_start = apr_time_now();
+    call->token = make_token(r, call->queue_start);
+    status = attempt(&outcome, &c);
+    while (outcome == WSGI_REJECTED && status == OK) {
+        if (++call->daemon_restarts > limit) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                          WSGI_LOGNO(0124) "Processes of daemon process group '%s' were being replaced %d times in a "
+                                           "row; the request is given up.",
+                          endpoint->group->name, limit);
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "Connecting again to daemon process group '%s', whose process is being replaced (attempt %d).",
+                      endpoint->group->name, call->daemon_restarts + 1);
+        status = attempt(&outcome, &c);
+    }
+    return status;
+}

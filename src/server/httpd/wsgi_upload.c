@@ -1,0 +1,223 @@
+#include "httpd/wsgi_upload.h"
+
+#include <http_log.h>
+#include <http_protocol.h>
+#include <string.h>
+
+#include "base/wsgi_httprules.h"
+#include "base/wsgi_log.h"
+
+APLOG_USE_MODULE(wsgi);
+
+enum { PIECE_BYTES = 65536, BLOCKS_PER_SEND = 64 };
+
+/* Log why the client's body ended early. @return the status it deserves */
+static int client_failed(request_rec *r, apr_status_t rv)
+{
+    int is_timeout = APR_STATUS_IS_TIMEUP(rv);
+    int is_gone = !is_timeout && rv != AP_FILTER_ERROR;
+
+    r->connection->keepalive = AP_CONN_CLOSE;
+    if (rv == AP_FILTER_ERROR) {
+        return AP_FILTER_ERROR; /* Apache has answered, e.g. 413 */
+    }
+    if (is_gone) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "The client closed the connection before its request body ended.");
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      WSGI_LOGNO(0126) "Unable to read the request body from the client: it took too long.");
+    }
+    return is_timeout ? HTTP_REQUEST_TIME_OUT : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Append one brigade to the collected bytes. @return APR_SUCCESS, APR_EOF at the end, APR_ENOSPC when it is too long */
+static apr_status_t collect_brigade(wsgi_upload_t *upload, apr_bucket_brigade *bb, apr_size_t capacity)
+{
+    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv;
+
+        if (APR_BUCKET_IS_EOS(e)) {
+            return APR_EOF;
+        }
+        if (APR_BUCKET_IS_METADATA(e)) {
+            continue;
+        }
+        rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (len > capacity - upload->collected_len) {
+            return APR_ENOSPC;
+        }
+        memcpy(upload->collected + upload->collected_len, data, len);
+        upload->collected_len += len;
+    }
+    return APR_SUCCESS;
+}
+
+/* Read until the end of the body. An input filter may deliver other than what Content-Length says. */
+static apr_status_t collect_all(wsgi_upload_t *upload, apr_size_t capacity)
+{
+    request_rec *r = upload->r;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_status_t rv;
+
+    do {
+        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, PIECE_BYTES);
+        if (rv == APR_SUCCESS) {
+            rv = collect_brigade(upload, bb, capacity);
+            apr_brigade_cleanup(bb);
+        } else if (rv == APR_EOF) {
+            rv = APR_ECONNABORTED; /* of the connection; that of the body is an EOS bucket */
+        }
+    } while (rv == APR_SUCCESS);
+    return rv;
+}
+
+/* Only a body that the filters leave as long as Content-Length says can be measured beforehand. */
+static int known_length(apr_off_t *length, request_rec *r)
+{
+    const char *text = apr_table_get(r->headers_in, "Content-Length");
+
+    return text != NULL && wsgi_http_parse_length(length, text, strlen(text))
+           && r->input_filters->frec->ftype >= AP_FTYPE_PROTOCOL;
+}
+
+int wsgi_upload_collect(wsgi_upload_t *upload, request_rec *r, int has_body, apr_size_t limit)
+{
+    apr_off_t length;
+    apr_status_t rv;
+
+    memset(upload, 0, sizeof(*upload));
+    upload->r = r;
+    upload->mode = has_body ? WSGI_BODY_DEFERRED : WSGI_BODY_NONE;
+    if (!has_body || !known_length(&length, r) || length > (apr_off_t)limit) {
+        return OK;
+    }
+    upload->collected = apr_palloc(r->pool, (apr_size_t)length + 1);
+    rv = collect_all(upload, (apr_size_t)length);
+    if (rv != APR_EOF) {
+        return client_failed(r, rv);
+    }
+    upload->mode = WSGI_BODY_FOLLOWS;
+    upload->is_complete = 1;
+    return OK;
+}
+
+int wsgi_upload_collected(wsgi_upload_t *upload, struct iovec *out)
+{
+    int n = 0;
+
+    if (!upload->is_complete) {
+        return 0;
+    }
+    if (upload->collected_len > 0) {
+        upload->frames[0] = wsgi_codec_frame(WSGI_FRAME_BODY, 0, upload->collected_len);
+        out[n++] = (struct iovec){ &upload->frames[0], sizeof(wsgi_frame_t) };
+        out[n++] = (struct iovec){ upload->collected, upload->collected_len };
+    }
+    upload->frames[1] = wsgi_codec_frame(WSGI_FRAME_BODY_END, 0, 0);
+    out[n++] = (struct iovec){ &upload->frames[1], sizeof(wsgi_frame_t) };
+    return n;
+}
+
+static apr_status_t send_frame(wsgi_channel_t *channel, wsgi_frame_type_t type)
+{
+    wsgi_frame_t frame = wsgi_codec_frame(type, 0, 0);
+    struct iovec out = { &frame, sizeof(frame) };
+
+    return wsgi_channel_send(channel, &out, 1, -1);
+}
+
+static apr_status_t send_blocks(wsgi_channel_t *channel, struct iovec *out, int count, apr_size_t total)
+{
+    wsgi_frame_t frame = wsgi_codec_frame(WSGI_FRAME_BODY, 0, total);
+
+    if (total == 0) {
+        return APR_SUCCESS;
+    }
+    out[0] = (struct iovec){ &frame, sizeof(frame) };
+    return wsgi_channel_send(channel, out, count, -1);
+}
+
+/*
+ * Send the data of a brigade as body frames of many blocks each.
+ * @param failed_reading receives whether a failure was the client's
+ * @return APR_SUCCESS; APR_EOF when the brigade ends the body
+ */
+static apr_status_t send_brigade(wsgi_channel_t *channel, apr_bucket_brigade *bb, int *failed_reading)
+{
+    struct iovec out[BLOCKS_PER_SEND];
+    apr_size_t total = 0;
+    int n = 1; /* the first entry is for the frame */
+    apr_status_t rv = APR_SUCCESS;
+
+    *failed_reading = 0;
+    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        const char *data;
+        apr_size_t len;
+
+        if (APR_BUCKET_IS_EOS(e)) {
+            rv = send_blocks(channel, out, n, total);
+            return rv == APR_SUCCESS ? APR_EOF : rv;
+        }
+        if (APR_BUCKET_IS_METADATA(e)) {
+            continue;
+        }
+        rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            *failed_reading = 1;
+            return rv;
+        }
+        out[n++] = (struct iovec){ (char *)data, len };
+        total += len;
+        if (n == BLOCKS_PER_SEND) {
+            rv = send_blocks(channel, out, n, total);
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+            n = 1;
+            total = 0;
+        }
+    }
+    return send_blocks(channel, out, n, total);
+}
+
+static int daemon_stopped_reading(request_rec *r, apr_status_t rv)
+{
+    if (rv == APR_ECONNABORTED) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "The daemon needs no more of the request body.");
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      WSGI_LOGNO(0129) "Unable to send the request body to the daemon; the rest of it is discarded.");
+    }
+    return OK;
+}
+
+int wsgi_upload_relay(wsgi_upload_t *upload, wsgi_channel_t *channel, int (*between)(void *context), void *context)
+{
+    request_rec *r = upload->r;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    int failed_reading = 0;
+    apr_status_t rv;
+
+    do {
+        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, PIECE_BYTES);
+        if (rv != APR_SUCCESS) {
+            failed_reading = 1;
+            break;
+        }
+        rv = send_brigade(channel, bb, &failed_reading);
+        apr_brigade_cleanup(bb);
+    } while (rv == APR_SUCCESS && between(context));
+    if (failed_reading) {
+        (void)send_frame(channel, WSGI_FRAME_BODY_FAILED); /* a daemon that is gone needs no telling */
+        return client_failed(r, rv);
+    }
+    if (rv == APR_EOF) {
+        rv = send_frame(channel, WSGI_FRAME_BODY_END);
+    }
+    return rv == APR_SUCCESS ? OK : daemon_stopped_reading(r, rv);
+}

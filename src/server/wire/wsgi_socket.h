@@ -1,0 +1,23 @@
+#ifndef WSGI_SOCKET_H
+#define WSGI_SOCKET_H
+
+#include <apr_errno.h>
+
+/** UNIX stream sockets, close-on-exec from birth where the system can do that; the portable twin is in the same file. */
+
+/** A new non-blocking socket. @return descriptor, or -1 and errno */
+int wsgi_socket_new(void);
+
+/** Wait for a connection. Blocks unless `listener` is non-blocking. @return descriptor, or -1 and errno */
+int wsgi_socket_accept(int listener);
+
+/** Connect to `path`. @return 0, or -1 and errno: EAGAIN or ECONNREFUSED when the listener is busy or not there yet */
+int wsgi_socket_connect(int fd, const char *path);
+
+/** A connected pair, blocking. @return 0, or -1 and errno */
+int wsgi_socket_pair(int fds[2]);
+
+/** A pipe, both ends blocking. fds[0] is read from. @return 0, or -1 and errno */
+int wsgi_socket_pipe(int fds[2]);
+
+#endif
