@@ -1,0 +1,1 @@
+"""Helpers of setup.py and configure; never installed."""
