@@ -1,0 +1,1 @@
+"""What the integration tests need to run a real Apache: see README.md."""
