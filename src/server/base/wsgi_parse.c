@@ -89,8 +89,8 @@ int wsgi_parse_real(double *out, const char *word, double min)
     char *end;
     double value;
 
-    if (!apr_isdigit(*word) && *word != '.') {
-        return 0; /* also refuses blanks, signs, "inf" and "nan" that strtod would take */
+    if ((!apr_isdigit(*word) && *word != '.') || word[strspn(word, "0123456789.eE+-")] != '\0') {
+        return 0; /* strtod would take blanks, signs, hexadecimal, "inf" and "nan" as well */
     }
     errno = 0;
     value = strtod(word, &end);
