@@ -22,5 +22,6 @@ def application(environ, start_response):
         "thread": threading.get_ident(),
     }
     body = json.dumps(answer).encode("ascii")
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body))),
+                              ("X-Method", environ["REQUEST_METHOD"])])
     return [body]

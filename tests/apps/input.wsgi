@@ -1,6 +1,7 @@
 """Performs the reads named in the query string, one after the other, and answers with the results as JSON.
 
-``?do=read:5&do=readline&do=iterate`` calls ``read(5)``, ``readline()`` and goes through the rest by iteration.
+``?do=read:5&do=readline&do=iterate`` calls ``read(5)``, ``readline()`` and goes through the rest by iteration;
+``&save=PATH`` writes the results to a file as well, for clients that do not stay.
 """
 import json
 from urllib.parse import parse_qsl
@@ -23,7 +24,7 @@ def perform(stream, step):
         kept["stream"] = stream
         return None
     if name == "kept":
-        return perform(kept["stream"], argument.replace("=", ":"))
+        return perform(kept["stream"], argument)
     arguments = [ARGUMENTS[argument] if argument in ARGUMENTS else int(argument)] if argument else []
     result = getattr(stream, name)(*arguments)
     if isinstance(result, list):
@@ -33,11 +34,15 @@ def perform(stream, step):
 
 def application(environ, start_response):
     results = []
-    for _, step in parse_qsl(environ["QUERY_STRING"], separator="&") if environ["QUERY_STRING"] else []:
+    query = parse_qsl(environ["QUERY_STRING"])
+    for step in [value for name, value in query if name == "do"]:
         try:
             results.append(perform(environ["wsgi.input"], step))
         except Exception as error:
             results.append({"error": type(error).__name__, "text": str(error)})
     body = json.dumps(results).encode("ascii")
+    for path in [value for name, value in query if name == "save"]:
+        with open(path, "wb") as file:
+            file.write(body)
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
