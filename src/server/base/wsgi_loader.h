@@ -8,23 +8,35 @@
  * Find and open the bridge for a Python installation or virtual environment. Runs after the last fork, so that
  * Apache's parent never maps libpython.
  *
- * Searched, in this order, for wsgi_bridge.<SOABI>.so whose version fits python_home (from pyvenv.cfg, else from
- * lib/pythonX.Y; without python_home: WSGI_DEFAULT_SOABI, the first Python given at build time):
- *   1. <python_home>/lib/pythonX.Y[t]/site-packages/mod_wsgi/server/
+ * Searched, in this order, for a wsgi_bridge.<SOABI>.so of the version of python_home:
+ *   1. <python_home>/lib/pythonX.Y[t]/site-packages/mod_wsgi/server/, and the same below lib64
  *   2. the folder of mod_wsgi.so itself
+ * Without python_home: in the second place only, for WSGI_DEFAULT_SOABI, the first Python given at build time; when
+ * there was none, for the only bridge there is.
  */
 
 /**
  * @param out         receives the table; never unloaded
+ * @param why         receives, on failure, one line that names the version wanted and the places searched; else NULL
  * @param python_home NULL: the default Python. PREFIX:EXEC_PREFIX uses PREFIX
- * @param why         receives, on failure, one line that names the version wanted and the places searched
  * @return APR_SUCCESS; APR_ENOENT none found; APR_EGENERAL it cannot be opened or has another ABI number
  */
 apr_status_t wsgi_loader_open(const wsgi_bridge_t **out, const char **why, const char *python_home, apr_pool_t *pool);
 
 /**
- * The version of the Python in `home` (a virtual environment or an installation prefix). @return 0 if none is found
- * there. Separate for its tests and for checks at configuration time.
+ * The search of the above, without opening what it finds.
+ * @param path     receives the path of the bridge
+ * @param beside   the folder searched last
+ * @param preferred SOABI of the default Python, "" if there is none; it also wins where several versions or files fit
+ * @return as above; APR_EGENERAL when several files fit and none is preferred
+ */
+apr_status_t wsgi_loader_find(const char **path, const char **why, const char *python_home, const char *beside,
+                              const char *preferred, apr_pool_t *pool);
+
+/**
+ * The version of the Python in `home`: of a virtual environment from pyvenv.cfg, else the folder lib/pythonX.Y[t] or
+ * lib64/pythonX.Y[t]. Of several folders the default Python's wins, else the latest, free-threaded ones last.
+ * @return 0 if none is found there
  */
 int wsgi_loader_version(int *major, int *minor, int *free_threaded, const char *home, apr_pool_t *pool);
 
