@@ -20,6 +20,9 @@ def perform(stream, step):
         return [word for word in dir(stream) if not word.startswith("_")]
     if name == "type":
         return type(stream).__module__ + "." + type(stream).__name__
+    if name == "note":
+        with open(argument, "w"):
+            return None
     if name == "keep":
         kept["stream"] = stream
         return None

@@ -3,7 +3,10 @@ import ctypes
 import json
 import locale
 import os
+import resource
 import signal
+import socket
+import stat
 import sys
 import threading
 import time
@@ -32,6 +35,29 @@ def inspect():
         "module_version": list(mod_wsgi.version), "stack_size": threading.stack_size(),
         "warnings": sys.warnoptions, "interpreter_modules": sorted(name for name in sys.modules if name.startswith("_mod_wsgi_")),
     }
+
+
+def limits():
+    """Resource limits and priority of this process."""
+    names = ("RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_AS")
+    answer = {name: list(resource.getrlimit(getattr(resource, name))) for name in names}
+    answer["priority"] = os.getpriority(os.PRIO_PROCESS, 0)
+    return answer
+
+
+def sockets():
+    """Buffer sizes of the named UNIX sockets that this process has open."""
+    sizes = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as copy:
+                if copy.family == socket.AF_UNIX and copy.getsockname():
+                    sizes.append([copy.getsockopt(socket.SOL_SOCKET, option) for option in (socket.SO_SNDBUF, socket.SO_RCVBUF)])
+        except OSError:
+            continue
+    return sizes
 
 
 def wait_for(path):
@@ -75,7 +101,13 @@ def application(environ, start_response):
         body = json.dumps({"returned": int(answer)}).encode("ascii")
         start_response("200 OK", headers)
         return [body]
-    body = json.dumps(inspect()).encode("ascii")
+    if path == "/hold-gil":
+        ctypes.PyDLL(None).sleep(30)
+    if path == "/spin":
+        while True:
+            pass
+    answers = {"/limits": limits, "/sockets": sockets}
+    body = json.dumps(answers.get(path, inspect)()).encode("ascii")
     start_response("200 OK", headers + [("Content-Length", str(len(body)))])
     return [body]
 

@@ -136,12 +136,10 @@ def test_content_type(client):
     assert get(client, [["content-type", "application/x-a"]]).header("Content-Type") == "application/x-a"
 
 
-def test_long_header(client):
-    value = "v" * 30000
-    assert get(client, [["X-Long", "placeholder"]]).status == 200
-    response = client.get("/headers", headers={"X-Headers": json.dumps([["X-%d" % number, "v" * 50] for number in range(80)])})
-    assert len([name for name, _ in response.headers if name.startswith("X-")]) == 80
-    assert len(value) == 30000
+def test_many_headers(client):
+    headers = [["X-%d" % number, "v" * 50] for number in range(80)]
+    response = get(client, headers)
+    assert [list(pair) for pair in response.headers if pair[0].startswith("X-")] == headers
 
 
 # Content-Length
