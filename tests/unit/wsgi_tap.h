@@ -28,7 +28,7 @@
  */
 static struct {
     apr_pool_t *pool;  /* of the running case */
-    void *copies[256]; /* of tap_copy(), freed after the case */
+    void *copies[1024]; /* of tap_copy(), freed after the case */
     int copy_count;
     int cases, failed_cases, failed_checks;
 } tap;
