@@ -227,7 +227,7 @@ static void hop_by_hop_headers_in_any_case(void)
 
 static void other_headers_are_not_hop_by_hop(void)
 {
-    static const char *const names[] = { "",  "T",  "TEE",      "Trailers", "Connections", "Connectio", "Content-Length",
+    static const char *const names[] = { "", "T", "TEE", "Trailers", "Connections", "Connectio", "Content-Length",
                                          "Host", "Status", "Keep_Alive", "Proxy-Authenticate", "Upgrade-Insecure" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -5,8 +5,10 @@
 
 #include <apr_strings.h>
 
-static const char *const garbage[] = { "",  " ",   "x",    "1x",   "x1",   "1 ",  " 1",  "1\n", "--1", "+-1", "-",
-                                       "+", "1.0", "1e3",  "0x10", "1,0",  "\t1", "\xef\xbc\x91",  "1-",  "'1'", "0b1", "1_000" };
+static const char *const garbage[] = {
+    "",  " ",   "x",   "1x",   "x1",  "1 ",   " 1",           "1\n", "--1",   "+-1",   "-",
+    "+", "1.0", "1e3", "0x10", "1,0", "\t1", "\xef\xbc\x91", "1-",  "'1'", "0b1", "1_000",
+};
 enum { GARBAGE = sizeof(garbage) / sizeof(garbage[0]) };
 
 static void flag_is_on_or_off_in_any_case(void)

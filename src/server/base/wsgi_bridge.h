@@ -10,7 +10,7 @@
  * fork, by wsgi_loader.h, and never closed. Plain structs only: no PyObject, no request_rec.
  */
 
-/** Raised by one when anything in this file or in what it includes changes shape. A bridge of another number is refused. */
+/** Raised by one when anything here or in what this file includes changes shape. Others are refused. */
 #define WSGI_BRIDGE_ABI 1
 
 typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; owned by the bridge */

@@ -101,7 +101,7 @@ int wsgi_parse_real(double *out, const char *word, double min)
     return 1;
 }
 
-/* The value at `from`, up to white space or its closing quote. @return where the rest begins, NULL if a quote is open */
+/* The value at `from`, to white space or its closing quote. @return where the rest begins, NULL if a quote is open */
 static const char *take_value(const char **value, const char *from, apr_pool_t *pool)
 {
     char quote = (*from == '"' || *from == '\'') ? *from++ : '\0';
