@@ -1,0 +1,171 @@
+#ifndef WSGI_COMPAT_H
+#define WSGI_COMPAT_H
+
+/**
+ * CPython 3.9 to 3.15, with and without the GIL, behind one set of names. The only file that tests
+ * PY_VERSION_HEX; includes Python.h, which must come before any system header.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#if PY_VERSION_HEX < 0x03090000
+#error "Python 3.9 or newer is needed"
+#endif
+
+/* What this bridge was compiled for. A build that knows the whole SOABI, platform included, defines WSGI_SOABI. */
+#if !defined(WSGI_SOABI)
+#define WSGI_COMPAT_TEXT_(x) #x
+#define WSGI_COMPAT_TEXT(x) WSGI_COMPAT_TEXT_(x)
+#if defined(Py_GIL_DISABLED)
+#define WSGI_SOABI "cpython-" WSGI_COMPAT_TEXT(PY_MAJOR_VERSION) WSGI_COMPAT_TEXT(PY_MINOR_VERSION) "t"
+#else
+#define WSGI_SOABI "cpython-" WSGI_COMPAT_TEXT(PY_MAJOR_VERSION) WSGI_COMPAT_TEXT(PY_MINOR_VERSION)
+#endif
+#endif
+
+#if PY_VERSION_HEX < 0x030C0000
+#include <structmember.h>
+#define Py_T_PYSSIZET T_PYSSIZET
+#define Py_READONLY READONLY
+#endif
+
+/* Types that applications meet but cannot create; before 3.10 wsgi_compat_seal() does the same job. */
+#if PY_VERSION_HEX >= 0x030A0000
+#define WSGI_TPFLAGS_INTERNAL (Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE)
+#define WSGI_TPFLAGS_FIXED Py_TPFLAGS_IMMUTABLETYPE
+#else
+#define WSGI_TPFLAGS_INTERNAL 0
+#define WSGI_TPFLAGS_FIXED 0
+#endif
+
+/** Forbid instances made by calling the type. Does nothing for NULL. */
+static inline PyTypeObject *wsgi_compat_seal(PyObject *type)
+{
+#if PY_VERSION_HEX < 0x030A0000
+    if (type != NULL) {
+        ((PyTypeObject *)type)->tp_new = NULL;
+    }
+#endif
+    return (PyTypeObject *)type;
+}
+
+/* What the built-in module declares: usable in interpreters with a GIL of their own and without any GIL. */
+#if PY_VERSION_HEX >= 0x030D0000
+#define WSGI_MODULE_SLOTS                                                                   \
+    { Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED },                 \
+    {                                                                                       \
+        Py_mod_gil, Py_MOD_GIL_NOT_USED                                                     \
+    }
+#elif PY_VERSION_HEX >= 0x030C0000
+#define WSGI_MODULE_SLOTS                                                                   \
+    {                                                                                       \
+        Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED                  \
+    }
+#else
+#define WSGI_MODULE_SLOTS                                                                   \
+    {                                                                                       \
+        0, NULL                                                                             \
+    }
+#endif
+
+/*
+ * Where the GIL guards a struct, a build without GIL locks the object that owns it. Both are given up while a
+ * thread is detached (PyEval_SaveThread), so code between the two macros is right for both or for none.
+ */
+#if PY_VERSION_HEX >= 0x030D0000
+#define WSGI_BEGIN_CRITICAL(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define WSGI_END_CRITICAL() Py_END_CRITICAL_SECTION()
+#else
+#define WSGI_BEGIN_CRITICAL(object)                                                         \
+    {                                                                                       \
+        (void)(object);
+#define WSGI_END_CRITICAL() }
+#endif
+
+#if PY_VERSION_HEX < 0x030A0000
+static inline PyObject *Py_NewRef(PyObject *object)
+{
+    Py_INCREF(object);
+    return object;
+}
+
+static inline PyObject *Py_XNewRef(PyObject *object)
+{
+    Py_XINCREF(object);
+    return object;
+}
+#endif
+
+/** Strings made by the old API may not be in canonical form before 3.12. @return 0, or -1 with an exception */
+static inline int wsgi_compat_ready(PyObject *text)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_READY(text);
+#else
+    (void)text;
+    return 0;
+#endif
+}
+
+/** Look a key up. @return 1 and a new reference in `out`; 0 and NULL; -1 with an exception */
+static inline int wsgi_compat_dict_get(PyObject *dict, PyObject *key, PyObject **out)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, out);
+#else
+    *out = Py_XNewRef(PyDict_GetItemWithError(dict, key));
+    return *out != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+}
+
+/** Look an attribute up; AttributeError counts as absent. @return as wsgi_compat_dict_get */
+static inline int wsgi_compat_attribute(PyObject *object, PyObject *name, PyObject **out)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyObject_GetOptionalAttr(object, name, out);
+#else
+    *out = PyObject_GetAttr(object, name);
+    if (*out != NULL) {
+        return 1;
+    }
+    if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        return 0;
+    }
+    return -1;
+#endif
+}
+
+/** Take the pending exception as a new reference to its instance, traceback attached; NULL when there is none. */
+static inline PyObject *wsgi_compat_take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL && value != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+/** Make `exception` pending again; takes over the reference. */
+static inline void wsgi_compat_set_exception(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception);
+#else
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
+#endif
+}
+
+#endif

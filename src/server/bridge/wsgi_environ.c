@@ -1,0 +1,410 @@
+#include "bridge/wsgi_environ.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wsgi_version.h"
+#include "bridge/wsgi_input.h"
+#include "bridge/wsgi_interp.h"
+#include "bridge/wsgi_pylog.h"
+
+/* ---- names and values ---- */
+
+#define KEY_BUCKETS 256
+#define MAX_KEYS 1024       /* names are partly the client's: HTTP_ANYTHING */
+#define MAX_KEPT_VALUE 256  /* bytes */
+
+enum { KEY_HIDDEN = 1, KEY_OURS = 2, KEY_PATH = 4, KEY_REPEATS = 8 };
+
+typedef struct key_t {
+    struct key_t *next;
+    PyObject *text;  /* interned */
+    PyObject *value; /* last one seen, NULL if none; only where KEY_REPEATS */
+    int flags;
+    apr_uint32_t value_len;
+    apr_uint32_t name_len;
+    char name[];
+} key_entry_t;
+
+struct wsgi_keys_t {
+    key_entry_t *buckets[KEY_BUCKETS];
+    unsigned count;
+};
+
+wsgi_keys_t *wsgi_keys_make(void)
+{
+    wsgi_keys_t *keys = calloc(1, sizeof(*keys));
+
+    if (keys == NULL) {
+        PyErr_NoMemory();
+    }
+    return keys;
+}
+
+void wsgi_keys_free(wsgi_keys_t *keys)
+{
+    int i;
+
+    for (i = 0; keys != NULL && i < KEY_BUCKETS; i++) {
+        key_entry_t *entry = keys->buckets[i];
+        while (entry != NULL) {
+            key_entry_t *next = entry->next;
+            Py_XDECREF(entry->text);
+            Py_XDECREF(entry->value);
+            free(entry);
+            entry = next;
+        }
+    }
+    free(keys);
+}
+
+/* Length and both ends tell CGI names apart well enough, and it takes the same time for all of them. */
+static unsigned bucket_of(const char *name, apr_uint32_t length)
+{
+    unsigned hash = length * 31u;
+    apr_uint32_t i;
+
+    for (i = 0; i < 4 && i < length; i++) {
+        hash = hash * 31u + (unsigned char)name[length - 1 - i];
+    }
+    if (length > 6) {
+        hash = hash * 31u + (unsigned char)name[5];
+        hash = hash * 31u + (unsigned char)name[length / 2];
+    }
+    return (hash ^ (hash >> 8)) % KEY_BUCKETS;
+}
+
+static int starts_with(const char *name, apr_uint32_t length, const char *prefix)
+{
+    size_t prefix_len = strlen(prefix);
+
+    return length >= prefix_len && memcmp(name, prefix, prefix_len) == 0;
+}
+
+static int is_name(const char *name, apr_uint32_t length, const char *other)
+{
+    return length == strlen(other) && memcmp(name, other, length) == 0;
+}
+
+static int flags_of(const wsgi_pystate_t *state, const char *name, apr_uint32_t length, PyObject *text)
+{
+    if (is_name(name, length, "PATH") || is_name(name, length, "HTTPS") || starts_with(name, length, "mod_wsgi.x-")) {
+        return KEY_HIDDEN;
+    }
+    if (state->base_environ != NULL && PyDict_Contains(state->base_environ, text) == 1) {
+        return KEY_OURS;
+    }
+    /* What clients send differs, and may be a password: it is not kept beyond the request. */
+    return (is_name(name, length, "DOCUMENT_ROOT") || is_name(name, length, "SCRIPT_FILENAME") ? KEY_PATH : 0) |
+           (starts_with(name, length, "HTTP_") || starts_with(name, length, "SSL_") ||
+                    is_name(name, length, "QUERY_STRING") || is_name(name, length, "REQUEST_URI")
+                ? 0
+                : KEY_REPEATS);
+}
+
+static key_entry_t *make_key(wsgi_pystate_t *state, const char *name, apr_uint32_t length)
+{
+    key_entry_t *entry = calloc(1, sizeof(*entry) + length + 1);
+
+    if (entry == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    entry->text = PyUnicode_DecodeLatin1(name, length, NULL);
+    if (entry->text == NULL) {
+        free(entry);
+        return NULL;
+    }
+    PyUnicode_InternInPlace(&entry->text);
+    memcpy(entry->name, name, length);
+    entry->name_len = length;
+    entry->flags = flags_of(state, name, length, entry->text);
+    return entry;
+}
+
+static key_entry_t *find_key(wsgi_pystate_t *state, const char *name, apr_uint32_t length)
+{
+    key_entry_t **bucket = &state->keys->buckets[bucket_of(name, length)];
+    key_entry_t *entry;
+
+    for (entry = *bucket; entry != NULL; entry = entry->next) {
+        if (entry->name_len == length && memcmp(entry->name, name, length) == 0) {
+            return entry;
+        }
+    }
+    if (state->keys->count >= MAX_KEYS) {
+        return NULL;
+    }
+    entry = make_key(state, name, length);
+    if (entry != NULL) {
+        entry->next = *bucket;
+        *bucket = entry;
+        state->keys->count++;
+    }
+    return entry;
+}
+
+/* File names are decoded as Python decodes them elsewhere; everything else is bytes in disguise (PEP 3333). */
+static PyObject *decode(const char *value, apr_uint32_t length, int is_path)
+{
+    if (is_path) {
+        PyObject *text = PyUnicode_DecodeFSDefaultAndSize(value, length);
+        if (text != NULL) {
+            return text;
+        }
+        PyErr_Clear();
+    }
+    return PyUnicode_DecodeLatin1(value, length, NULL);
+}
+
+/* New reference. Most variables are the same in every request: the last value is kept and compared. */
+static PyObject *value_of(key_entry_t *entry, const char *value, apr_uint32_t length)
+{
+    PyObject *text;
+
+    if (entry->value != NULL && entry->value_len == length &&
+        memcmp(PyUnicode_1BYTE_DATA(entry->value), value, length) == 0) {
+        return Py_NewRef(entry->value);
+    }
+    text = decode(value, length, entry->flags & KEY_PATH);
+    if (text != NULL && (entry->flags & KEY_REPEATS) && length <= MAX_KEPT_VALUE && PyUnicode_IS_ASCII(text) &&
+        PyUnicode_GET_LENGTH(text) == (Py_ssize_t)length) {
+        Py_XDECREF(entry->value);
+        entry->value = Py_NewRef(text);
+        entry->value_len = length;
+    }
+    return text;
+}
+
+/* A name that is not remembered: too many different ones have been seen. */
+static int add_rare(wsgi_pystate_t *state, PyObject *environ, const char *name, apr_uint32_t length, const char *value,
+                    apr_uint32_t value_len)
+{
+    PyObject *key = PyUnicode_DecodeLatin1(name, length, NULL);
+    PyObject *text = NULL;
+    int flags, rc = -1;
+
+    if (key == NULL) {
+        return -1;
+    }
+    flags = flags_of(state, name, length, key);
+    if (flags & (KEY_HIDDEN | KEY_OURS)) {
+        Py_DECREF(key);
+        return 0;
+    }
+    text = value != NULL ? decode(value, value_len, flags & KEY_PATH) : Py_NewRef(Py_None);
+    if (text != NULL) {
+        rc = PyDict_SetItem(environ, key, text);
+    }
+    Py_XDECREF(text);
+    Py_DECREF(key);
+    return rc;
+}
+
+static int add_text(wsgi_pystate_t *state, PyObject *environ, const char *name, apr_uint32_t length, const char *value,
+                    apr_uint32_t value_len)
+{
+    key_entry_t *entry = find_key(state, name, length);
+    PyObject *text;
+    int rc;
+
+    if (entry == NULL) {
+        return PyErr_Occurred() ? -1 : add_rare(state, environ, name, length, value, value_len);
+    }
+    if (entry->flags & (KEY_HIDDEN | KEY_OURS)) {
+        return 0;
+    }
+    text = value != NULL ? value_of(entry, value, value_len) : Py_NewRef(Py_None);
+    if (text == NULL) {
+        return -1;
+    }
+    rc = PyDict_SetItem(environ, entry->text, text);
+    Py_DECREF(text);
+    return rc;
+}
+
+/* ---- the base ---- */
+
+static int put(wsgi_pystate_t *state, PyObject *environ, int name, PyObject *value)
+{
+    int rc = value != NULL ? PyDict_SetItem(environ, state->names[name], value) : -1;
+
+    Py_XDECREF(value);
+    return rc;
+}
+
+#define PUT(state, environ, id, value) put(state, environ, WSGI_NAME_##id, value)
+
+int wsgi_environ_prepare(wsgi_interp_t *interp)
+{
+    const wsgi_runtime_settings_t *settings = interp->runtime->settings;
+    wsgi_pystate_t *state = interp->pystate;
+    PyObject *environ = PyDict_New();
+
+    if (environ == NULL ||
+        PUT(state, environ, WSGI_VERSION, Py_BuildValue("(ii)", 1, 0)) < 0 ||
+        PUT(state, environ, WSGI_MULTITHREAD, PyBool_FromLong(settings->multithread)) < 0 ||
+        PUT(state, environ, WSGI_MULTIPROCESS, PyBool_FromLong(settings->multiprocess)) < 0 ||
+        PUT(state, environ, WSGI_RUN_ONCE, PyBool_FromLong(settings->run_once)) < 0 ||
+        PUT(state, environ, WSGI_INPUT_TERMINATED, PyBool_FromLong(1)) < 0 ||
+        PUT(state, environ, WSGI_FILE_WRAPPER, Py_NewRef((PyObject *)state->filewrapper_type)) < 0 ||
+        PUT(state, environ, APACHE_VERSION,
+            Py_BuildValue("(iii)", settings->apache_version[0], settings->apache_version[1],
+                          settings->apache_version[2])) < 0 ||
+        PUT(state, environ, VERSION,
+            Py_BuildValue("(iii)", WSGI_VERSION_MAJOR, WSGI_VERSION_MINOR, WSGI_VERSION_PATCH)) < 0 ||
+        PUT(state, environ, PROCESS_GROUP, PyUnicode_FromString(settings->process_group)) < 0 ||
+        PUT(state, environ, APPLICATION_GROUP, PyUnicode_FromString(interp->name)) < 0) {
+        Py_XDECREF(environ);
+        return -1;
+    }
+    state->base_environ = environ;
+    return 0;
+}
+
+/* ---- one request ---- */
+
+/* Decimal digits of a number that is not negative. */
+static PyObject *decimal(apr_int64_t number)
+{
+    char digits[24];
+    char *first = digits + sizeof(digits);
+    PyObject *text;
+    Py_ssize_t length;
+
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    length = digits + sizeof(digits) - first;
+    text = PyUnicode_New(length, 127);
+    if (text != NULL) {
+        memcpy(PyUnicode_1BYTE_DATA(text), first, (size_t)length);
+    }
+    return text;
+}
+
+static int add_variables(wsgi_pystate_t *state, PyObject *environ, const wsgi_fields_t *variables)
+{
+    apr_uint32_t i;
+    int rc = 0;
+
+    for (i = 0; rc == 0 && i < variables->count; i++) {
+        const wsgi_field_t *field = &variables->items[i];
+        rc = add_text(state, environ, field->name, field->name_len, field->value, field->value_len);
+    }
+    return rc;
+}
+
+static int add_flag(wsgi_pystate_t *state, PyObject *environ, int name, int flag)
+{
+    return put(state, environ, name, Py_NewRef(flag ? WSGI_NAME(state, ONE) : WSGI_NAME(state, ZERO)));
+}
+
+static int add_word(wsgi_pystate_t *state, PyObject *environ, const char *name, const char *value)
+{
+    return add_text(state, environ, name, (apr_uint32_t)strlen(name), value, (apr_uint32_t)strlen(value));
+}
+
+static int add_route(wsgi_pystate_t *state, PyObject *environ, const wsgi_route_t *route)
+{
+    return add_word(state, environ, "mod_wsgi.callable_object", route->callable_object) < 0 ||
+                   add_word(state, environ, "mod_wsgi.request_handler", route->handler) < 0 ||
+                   add_word(state, environ, "mod_wsgi.handler_script",
+                            route->is_handler_script ? route->script : "") < 0 ||
+                   add_flag(state, environ, WSGI_NAME_SCRIPT_RELOADING, route->script_reloading) < 0 ||
+                   add_flag(state, environ, WSGI_NAME_ENABLE_SENDFILE, route->enable_sendfile) < 0 ||
+                   add_flag(state, environ, WSGI_NAME_IGNORE_ACTIVITY, route->ignore_activity) < 0
+               ? -1
+               : 0;
+}
+
+static int add_daemon_moments(wsgi_pystate_t *state, PyObject *environ, const wsgi_request_t *request)
+{
+    const wsgi_moments_t *moments = &request->moments;
+
+    if (moments->queue_start == 0 && moments->daemon_start == 0) {
+        return 0;
+    }
+    return PUT(state, environ, QUEUE_START, decimal(moments->queue_start)) < 0 ||
+                   PUT(state, environ, DAEMON_START, decimal(moments->daemon_start)) < 0 ||
+                   PUT(state, environ, DAEMON_CONNECTS, decimal(request->daemon_connects)) < 0 ||
+                   PUT(state, environ, DAEMON_RESTARTS, decimal(request->daemon_restarts)) < 0
+               ? -1
+               : 0;
+}
+
+/* The old and the new name of the moment have the same value. */
+static int add_start(wsgi_pystate_t *state, PyObject *environ, apr_time_t started)
+{
+    PyObject *text = decimal(started);
+    int rc = text == NULL || PyDict_SetItem(environ, WSGI_NAME(state, SCRIPT_START), text) < 0 ||
+                     PyDict_SetItem(environ, WSGI_NAME(state, APPLICATION_START), text) < 0
+                 ? -1
+                 : 0;
+
+    Py_XDECREF(text);
+    return rc;
+}
+
+static int add_counts(wsgi_call_t *call, PyObject *environ)
+{
+    wsgi_pystate_t *state = call->state;
+    unsigned long total = atomic_load_explicit(&state->runtime->total_requests, memory_order_relaxed);
+
+    return PUT(state, environ, THREAD_ID, PyLong_FromLong(call->thread->number)) < 0 ||
+                   PUT(state, environ, THREAD_REQUESTS, PyLong_FromUnsignedLong(call->thread->requests)) < 0 ||
+                   PUT(state, environ, TOTAL_REQUESTS, PyLong_FromUnsignedLong(total)) < 0
+               ? -1
+               : 0;
+}
+
+static int add_objects(wsgi_call_t *call, PyObject *environ)
+{
+    wsgi_pystate_t *state = call->state;
+    const wsgi_request_t *request = call->request;
+    int is_https = strcmp(request->url_scheme, "https") == 0;
+
+    if (request->apache_request != NULL &&
+        PUT(state, environ, APACHE_REQUEST_REC, PyCapsule_New(request->apache_request, NULL, NULL)) < 0) {
+        return -1;
+    }
+    return PUT(state, environ, WSGI_URL_SCHEME,
+               Py_NewRef(is_https ? WSGI_NAME(state, HTTPS) : WSGI_NAME(state, HTTP))) < 0 ||
+                   PUT(state, environ, WSGI_INPUT, wsgi_input_new(call)) < 0 ||
+                   PUT(state, environ, WSGI_ERRORS, wsgi_pylog_errors(call)) < 0
+               ? -1
+               : 0;
+}
+
+static int fill(wsgi_call_t *call, PyObject *environ)
+{
+    wsgi_pystate_t *state = call->state;
+    const wsgi_request_t *request = call->request;
+
+    return add_variables(state, environ, request->variables) < 0 || add_route(state, environ, request->route) < 0 ||
+                   PUT(state, environ, REQUEST_START, decimal(request->moments.request_start)) < 0 ||
+                   add_daemon_moments(state, environ, request) < 0 ||
+                   add_start(state, environ, call->tally.started) < 0 || add_counts(call, environ) < 0 ||
+                   add_objects(call, environ) < 0
+               ? -1
+               : 0;
+}
+
+PyObject *wsgi_environ_build(wsgi_call_t *call)
+{
+    PyObject *environ = PyDict_Copy(call->state->base_environ);
+    int rc;
+
+    if (environ == NULL) {
+        return NULL;
+    }
+    WSGI_BEGIN_CRITICAL(call->state->interp->module) /* names and values that are kept */
+    rc = fill(call, environ);
+    WSGI_END_CRITICAL()
+    if (rc < 0) {
+        Py_DECREF(environ);
+        return NULL;
+    }
+    return environ;
+}

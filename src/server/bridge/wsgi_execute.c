@@ -1,0 +1,518 @@
+#include "bridge/wsgi_execute.h"
+
+#include <apr_strings.h>
+#include <apr_time.h>
+#include <string.h>
+
+#include "bridge/wsgi_environ.h"
+#include "bridge/wsgi_events.h"
+#include "bridge/wsgi_interp.h"
+#include "bridge/wsgi_pyerror.h"
+#include "bridge/wsgi_pylog.h"
+#include "bridge/wsgi_response.h"
+
+/*
+ * A response up to this size is copied, so that everything Python can be let go before it is sent and the GIL is
+ * not needed again afterwards: copying takes microseconds, waiting for the GIL can take milliseconds.
+ */
+#define PACKET_SIZE 65536
+
+/* A whole response in memory of the thread. */
+typedef struct {
+    wsgi_head_t head;
+    struct iovec block;
+} packet_t;
+
+/* What one request needs on its way; on the stack of its thread. */
+typedef struct {
+    wsgi_runtime_t *runtime;
+    const wsgi_request_t *request;
+    wsgi_exchange_t *exchange;
+    wsgi_thread_t *thread;
+    wsgi_interp_t *interp;
+    wsgi_script_t *script;
+    apr_time_t on_disk;  /* -1: changes of the script do not matter */
+    int was_current;     /* seen without asking Python */
+    PyObject *stale;     /* module to be replaced, NULL if none */
+    wsgi_outcome_t outcome;
+    int complete;        /* the response went out with WSGI_SEND_LAST */
+    int packed;          /* it is in `packet` */
+    int head_sent;       /* before the packet */
+    packet_t packet;
+} run_t;
+
+/* ---- before Python ---- */
+
+static void log_request(const run_t *run, wsgi_log_level_t level, apr_status_t status, const char *text)
+{
+    wsgi_record_t record = { .level = level, .file = __FILE__, .line = __LINE__, .status = status, .text = text };
+
+    if (run->exchange->ops->log_enabled(run->exchange, level)) {
+        run->exchange->ops->log(run->exchange, &record);
+    }
+}
+
+static void report_unavailable(const run_t *run)
+{
+    char text[512];
+
+    apr_snprintf(text, sizeof(text), WSGI_LOGNO(0087) "The interpreter '%s' is not available %s.",
+                 run->request->route->application_group, run->runtime->process);
+    log_request(run, WSGI_LOG_ERR, APR_SUCCESS, text);
+}
+
+static int find_place(run_t *run)
+{
+    const wsgi_route_t *route = run->request->route;
+
+    run->thread = wsgi_thread_current(run->runtime);
+    run->interp = run->thread != NULL ? wsgi_interp_acquire(run->thread, route->application_group) : NULL;
+    run->script = run->interp != NULL ? wsgi_script_find(&run->interp->scripts, route->script) : NULL;
+    if (run->script == NULL) {
+        report_unavailable(run);
+        return -1;
+    }
+    run->on_disk = route->script_reloading ? wsgi_script_on_disk(run->script) : -1;
+    run->was_current = wsgi_script_is_current(run->script, run->on_disk);
+    return 0;
+}
+
+static int enter(const run_t *run)
+{
+    if (wsgi_interp_enter(run->thread, run->interp) < 0) {
+        report_unavailable(run);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- changed scripts ---- */
+
+/* Ask the host, without the GIL. `stale` stays set only if the script is to be loaded again. */
+static wsgi_change_t ask_host(run_t *run)
+{
+    PyThreadState *tstate = PyEval_SaveThread();
+    wsgi_change_t change = run->exchange->ops->script_changed(run->exchange);
+
+    PyEval_RestoreThread(tstate);
+    if (change != WSGI_CHANGE_RELOAD) {
+        Py_CLEAR(run->stale);
+    }
+    return change;
+}
+
+/* GIL held. Sets `stale`. */
+static void examine(run_t *run)
+{
+    PyObject *module = NULL;
+
+    if (run->on_disk < 0) {
+        return;
+    }
+    if (wsgi_script_module(run->interp, run->script, &module) == 1 &&
+        wsgi_script_is_stale(run->interp, run->script, module, run->on_disk, run->request->route->resource)) {
+        run->stale = Py_NewRef(module);
+    }
+    PyErr_Clear(); /* a failure shows again, and is logged, when the module is loaded */
+    Py_XDECREF(module);
+}
+
+/*
+ * Take the GIL with the decision made that the request runs here. Normally the file is as it was loaded, which
+ * shows without Python; then this is the only time that the request asks for the GIL.
+ * @return 0 with the GIL held; -1 without, outcome set
+ */
+static int admit(run_t *run)
+{
+    PyThreadState *tstate;
+
+    if (run->was_current) {
+        run->exchange->ops->proceed(run->exchange);
+        return enter(run);
+    }
+    if (enter(run) < 0) {
+        return -1;
+    }
+    examine(run);
+    if (run->stale != NULL && ask_host(run) == WSGI_CHANGE_REJECT) {
+        wsgi_interp_leave();
+        run->outcome = WSGI_REJECTED;
+        return -1;
+    }
+    tstate = PyEval_SaveThread();
+    run->exchange->ops->proceed(run->exchange);
+    PyEval_RestoreThread(tstate);
+    return 0;
+}
+
+/*
+ * The application may have set __mtime__ itself, which only shows with the GIL. Too late to send the request
+ * elsewhere: where the host wants that, this one is served by what is loaded and the next one finds it out in time.
+ */
+static PyObject *load(run_t *run, wsgi_call_t *call)
+{
+    PyObject *module = NULL;
+    int found = run->stale == NULL ? wsgi_script_module(run->interp, run->script, &module) : 0;
+
+    if (found == 1 && run->was_current && run->on_disk >= 0) {
+        wsgi_script_review(call->state, run->script, module);
+        if (!wsgi_script_is_current(run->script, -1)) {
+            run->stale = module;
+            module = NULL;
+            (void)ask_host(run);
+            found = run->stale == NULL ? wsgi_script_module(run->interp, run->script, &module) : 0;
+        }
+    }
+    if (found == 1) {
+        return module;
+    }
+    PyErr_Clear();
+    module = wsgi_script_load(run->interp, call, run->script, run->stale);
+    Py_CLEAR(run->stale);
+    return module;
+}
+
+/* ---- the application ---- */
+
+/* Count the request and make it known: request_data(), active_requests, interruption. */
+static int begin(run_t *run, wsgi_call_t *call)
+{
+    const char *id = wsgi_fields_get(run->request->variables, "mod_wsgi.request_id");
+    wsgi_pystate_t *state = call->state;
+
+    run->thread->requests++;
+    atomic_fetch_add_explicit(&run->runtime->total_requests, 1, memory_order_relaxed);
+    run->thread->call = call;
+    atomic_store(&run->thread->inside, run->interp);
+    call->script = run->script;
+    if (id == NULL) {
+        return 0;
+    }
+    call->request_id = PyUnicode_DecodeLatin1(id, (Py_ssize_t)strlen(id), NULL);
+    return call->request_id != NULL ? PyDict_SetItem(state->active_requests, call->request_id, call->data) : -1;
+}
+
+/* The reverse; `outer` is the request during which this one was made, mostly none. */
+static void end(run_t *run, wsgi_call_t *call, wsgi_call_t *outer)
+{
+    wsgi_pystate_t *state = call->state;
+
+    if (call->request_id != NULL && PyDict_DelItem(state->active_requests, call->request_id) < 0) {
+        PyErr_Clear();
+    }
+    run->thread->call = outer;
+    run->thread->streams = outer;
+    atomic_store(&run->thread->inside, outer != NULL ? outer->state->interp : NULL);
+    /* An interruption that came too late must not hit the next request. */
+    if (atomic_exchange(&run->thread->injected, 0)) {
+        PyThreadState_SetAsyncExc(atomic_load(&run->thread->ident), NULL);
+    }
+}
+
+static PyObject *find_application(run_t *run, wsgi_call_t *call, PyObject *module)
+{
+    const char *name = run->request->route->callable_object;
+    PyObject *key = PyUnicode_FromString(name);
+    PyObject *application = NULL;
+
+    if (key == NULL || wsgi_compat_dict_get(PyModule_GetDict(module), key, &application) < 0) {
+        Py_XDECREF(wsgi_pyerror_take(run->interp, call, run->script->path));
+    } else if (application == NULL) {
+        wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                        WSGI_LOGNO(0089) "The script '%s' has no global '%s' to call.", run->script->path, name);
+        run->outcome = WSGI_NO_CALLABLE;
+    }
+    Py_XDECREF(key);
+    return application;
+}
+
+/* An exception reached us. GIL held. */
+static wsgi_outcome_t take_exception(run_t *run, wsgi_call_t *call)
+{
+    PyObject *exception;
+
+    if (PyErr_ExceptionMatches(call->state->request_timeout)) {
+        PyErr_Clear();
+        wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "The request was interrupted by RequestTimeout%s.",
+                        call->committed ? "; its response is truncated" : "");
+        return call->committed ? WSGI_TRUNCATED : WSGI_TIMED_OUT;
+    }
+    exception = wsgi_pyerror_take(run->interp, call, run->script->path);
+    if (exception != NULL && call->timed) {
+        wsgi_events_request_exception(call, exception);
+    }
+    Py_XDECREF(exception);
+    return call->committed ? WSGI_TRUNCATED : WSGI_FAILED;
+}
+
+static wsgi_outcome_t judge(run_t *run, wsgi_call_t *call, wsgi_ran_t ran)
+{
+    const char *method = wsgi_fields_get(run->request->variables, "REQUEST_METHOD");
+
+    if (ran == WSGI_RAISED) {
+        return take_exception(run, call);
+    }
+    if (call->cut) {
+        wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                        "The application produced more than its Content-Length of %lld bytes; the rest was cut.",
+                        (long long)call->reply.declared);
+    }
+    if (ran == WSGI_RAN && wsgi_response_is_short(call, method != NULL ? method : "")) {
+        wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                        "The application produced %lld bytes and declared a Content-Length of %lld.",
+                        (long long)call->produced, (long long)call->reply.declared);
+        return WSGI_TRUNCATED;
+    }
+    return ran == WSGI_RAN ? WSGI_DONE : WSGI_TRUNCATED;
+}
+
+/* ---- small responses ---- */
+
+static char *copy_text(char **to, const char *text, apr_uint32_t length)
+{
+    char *start = *to;
+
+    memcpy(start, text, length);
+    start[length] = '\0';
+    *to += length + 1;
+    return start;
+}
+
+static size_t head_size(const wsgi_head_t *head)
+{
+    size_t size = head->header_count * sizeof(wsgi_field_t) + strlen(head->reason) + 1;
+    apr_uint32_t i;
+
+    for (i = 0; i < head->header_count; i++) {
+        size += (size_t)head->headers[i].name_len + head->headers[i].value_len + 2;
+    }
+    return size;
+}
+
+static void copy_head(wsgi_head_t *to, const wsgi_head_t *from, char **memory)
+{
+    wsgi_field_t *fields = (wsgi_field_t *)(void *)*memory; /* start of malloc'ed memory: aligned */
+    apr_uint32_t i;
+
+    *memory += from->header_count * sizeof(*fields);
+    for (i = 0; i < from->header_count; i++) {
+        fields[i] = from->headers[i];
+        fields[i].name = copy_text(memory, from->headers[i].name, from->headers[i].name_len);
+        fields[i].value = copy_text(memory, from->headers[i].value, from->headers[i].value_len);
+    }
+    to->status = from->status;
+    to->reason = copy_text(memory, from->reason, (apr_uint32_t)strlen(from->reason));
+    to->headers = fields;
+    to->header_count = from->header_count;
+}
+
+/* @return 0, or -1 when there is no memory for it */
+static int pack(run_t *run, const wsgi_call_t *call, PyObject *items, apr_off_t limit)
+{
+    size_t left = (size_t)limit;
+    Py_ssize_t i;
+    char *memory;
+
+    if (wsgi_thread_reserve(run->thread, head_size(&call->head) + left) < 0) {
+        return -1;
+    }
+    memory = run->thread->buffer;
+    copy_head(&run->packet.head, &call->head, &memory);
+    run->packet.block.iov_base = memory;
+    run->packet.block.iov_len = left;
+    for (i = 0; left > 0; i++) {
+        PyObject *item = PyTuple_GET_ITEM(items, i);
+        size_t length = (size_t)PyBytes_GET_SIZE(item) < left ? (size_t)PyBytes_GET_SIZE(item) : left;
+        memcpy(memory, PyBytes_AS_STRING(item), length);
+        memory += length;
+        left -= length;
+    }
+    run->packed = 1;
+    return 0;
+}
+
+/* GIL not held, and nothing of Python left. */
+static void send_packet(run_t *run)
+{
+    wsgi_exchange_t *exchange = run->exchange;
+    const wsgi_head_t *head = run->head_sent ? NULL : &run->packet.head;
+    int last = run->outcome == WSGI_DONE;
+    apr_status_t rv;
+
+    rv = exchange->ops->send(exchange, head, &run->packet.block, run->packet.block.iov_len > 0 ? 1 : 0,
+                             WSGI_SEND_FLUSH | (last ? WSGI_SEND_LAST : 0));
+    run->complete = last;
+    if (rv != APR_SUCCESS) {
+        log_request(run, WSGI_LOG_TRACE1, rv, "The response could not be written: the client closed the connection.");
+    } else if (run->runtime->host->activity != NULL && !run->request->route->ignore_activity) {
+        run->runtime->host->activity(run->runtime->host->context);
+    }
+}
+
+/* ---- the response ---- */
+
+static wsgi_ran_t respond(run_t *run, wsgi_call_t *call, PyObject *result)
+{
+    const char *method = wsgi_fields_get(run->request->variables, "REQUEST_METHOD");
+    int untouched = !call->committed;
+    PyObject *items;
+    apr_off_t size, limit;
+    wsgi_ran_t ran = WSGI_RAN;
+    int gathered = wsgi_response_gather(call, result, &items, &size);
+
+    if (gathered <= 0) {
+        return gathered < 0 ? WSGI_RAISED : wsgi_response_run(call, result);
+    }
+    limit = wsgi_response_admit(call, size);
+    if (!untouched || call->timed || limit > PACKET_SIZE || pack(run, call, items, limit) < 0) {
+        int last = !wsgi_response_is_short(call, method != NULL ? method : "");
+        ran = wsgi_response_send_items(call, items, limit, last);
+        run->complete = last && ran != WSGI_RAISED;
+    }
+    Py_DECREF(items);
+    return ran;
+}
+
+static void close_result(run_t *run, wsgi_call_t *call, PyObject *result)
+{
+    PyObject *exception;
+
+    if (wsgi_response_close(call, result) == 0) {
+        return;
+    }
+    if (PyErr_ExceptionMatches(call->state->request_timeout)) {
+        PyErr_Clear(); /* the response is out already, there is nothing left to interrupt */
+        return;
+    }
+    exception = wsgi_pyerror_take(run->interp, call, run->script->path);
+    if (exception != NULL && call->timed) {
+        wsgi_events_request_exception(call, exception);
+    }
+    Py_XDECREF(exception);
+}
+
+static void start_timing(wsgi_call_t *call)
+{
+    call->timed = 1;
+    wsgi_events_thread_cpu(&call->tally.cpu_user, &call->tally.cpu_system);
+}
+
+static PyObject *invoke(wsgi_call_t *call, PyObject *application, PyObject *environ)
+{
+    PyObject *arguments[] = { NULL, environ, (PyObject *)call };
+
+    return PyObject_Vectorcall(application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* Call the application and do what it wants. Takes over the reference to `application`. */
+static wsgi_outcome_t run_application(run_t *run, wsgi_call_t *call, PyObject *application)
+{
+    PyObject *environ, *result = NULL;
+    wsgi_ran_t ran = WSGI_RAISED;
+    wsgi_outcome_t outcome;
+
+    call->tally.started = apr_time_now();
+    if (wsgi_events_wanted(run->interp)) {
+        start_timing(call);
+    }
+    run->thread->streams = call;
+    environ = wsgi_environ_build(call);
+    if (environ != NULL && call->timed) {
+        Py_SETREF(application, wsgi_events_request_started(call, application, environ));
+    }
+    if (environ != NULL) {
+        result = invoke(call, application, environ);
+    }
+    if (result != NULL) {
+        ran = respond(run, call, result);
+    }
+    outcome = judge(run, call, ran);
+    if (result != NULL) {
+        close_result(run, call, result);
+        Py_DECREF(result);
+    }
+    if (call->timed) {
+        wsgi_events_request_finished(call, outcome == WSGI_TIMED_OUT  ? 504
+                                           : outcome == WSGI_FAILED ? 500
+                                                                    : call->reply.code);
+    }
+    Py_XDECREF(environ);
+    Py_DECREF(application);
+    return outcome;
+}
+
+/* GIL held. */
+static void run_call(run_t *run, wsgi_call_t *call)
+{
+    wsgi_call_t *outer = run->thread->call;
+    PyObject *module = NULL, *application = NULL;
+
+    run->thread->streams = NULL; /* what a script prints while it is loaded belongs to the process */
+    if (begin(run, call) == 0) {
+        module = load(run, call);
+    } else {
+        Py_XDECREF(wsgi_pyerror_take(run->interp, call, run->script->path));
+    }
+    if (module != NULL) {
+        application = find_application(run, call, module);
+    }
+    if (application != NULL) {
+        run->outcome = run_application(run, call, application);
+        wsgi_script_review(call->state, run->script, module);
+    }
+    Py_XDECREF(module);
+    end(run, call, outer);
+    wsgi_call_finish(call);
+    run->head_sent = call->head_sent;
+}
+
+wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *request, wsgi_exchange_t *exchange)
+{
+    run_t run = { .runtime = runtime, .request = request, .exchange = exchange, .outcome = WSGI_FAILED };
+    wsgi_call_t *call;
+
+    if (find_place(&run) == 0 && admit(&run) == 0) {
+        call = wsgi_call_new(run.interp->pystate, run.thread, request, exchange);
+        if (call != NULL) {
+            run_call(&run, call);
+            Py_DECREF(call);
+        } else {
+            Py_XDECREF(wsgi_pyerror_take(run.interp, NULL, run.script->path));
+        }
+        Py_CLEAR(run.stale);
+        wsgi_interp_leave();
+    }
+    if (run.packed) {
+        send_packet(&run);
+    }
+    if (!run.complete) {
+        exchange->ops->finish(exchange, run.outcome);
+    }
+    return run.outcome;
+}
+
+wsgi_outcome_t wsgi_execute_preload(wsgi_runtime_t *runtime, const char *script_path, const char *application_group)
+{
+    wsgi_thread_t *thread = wsgi_thread_current(runtime);
+    wsgi_interp_t *interp = thread != NULL ? wsgi_interp_acquire(thread, application_group) : NULL;
+    wsgi_script_t *script = interp != NULL ? wsgi_script_find(&interp->scripts, script_path) : NULL;
+    PyObject *module = NULL, *stale = NULL;
+    apr_time_t on_disk;
+
+    if (script == NULL || wsgi_interp_enter(thread, interp) < 0) {
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,
+                 WSGI_LOGNO(0040) "The interpreter '%s' is not available %s; the script '%s' is not loaded.",
+                 application_group, runtime->process, script_path);
+        return WSGI_FAILED;
+    }
+    on_disk = wsgi_script_on_disk(script);
+    if (!wsgi_script_is_current(script, on_disk) && wsgi_script_module(interp, script, &stale) == 1 &&
+        !wsgi_script_is_stale(interp, script, stale, on_disk, script_path)) {
+        Py_CLEAR(stale);
+    }
+    module = wsgi_script_load(interp, NULL, script, stale);
+    Py_XDECREF(stale);
+    Py_XDECREF(module);
+    wsgi_interp_leave();
+    return module != NULL ? WSGI_DONE : WSGI_FAILED;
+}

@@ -1,0 +1,270 @@
+#include "bridge/wsgi_interp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/wsgi_equip.h"
+#include "bridge/wsgi_pyerror.h"
+#include "bridge/wsgi_pylog.h"
+
+static char *make_label(const char *name)
+{
+    static const char format[] = "sub-interpreter '%s'";
+    size_t size = sizeof(format) + strlen(name);
+    char *label;
+
+    if (*name == '\0') {
+        return strdup("main interpreter");
+    }
+    label = malloc(size);
+    if (label != NULL) {
+        snprintf(label, size, format, name);
+    }
+    return label;
+}
+
+static void free_interp(wsgi_interp_t *interp)
+{
+    if (interp != NULL) {
+        wsgi_scripts_destroy(&interp->scripts);
+        free((char *)interp->name);
+        free((char *)interp->label);
+        free(interp);
+    }
+}
+
+static wsgi_interp_t *alloc_interp(wsgi_runtime_t *runtime, const char *name)
+{
+    wsgi_interp_t *interp = calloc(1, sizeof(*interp));
+
+    if (interp == NULL) {
+        return NULL;
+    }
+    interp->runtime = runtime;
+    interp->name = strdup(name);
+    interp->label = make_label(name);
+    if (interp->name == NULL || interp->label == NULL || wsgi_scripts_init(&interp->scripts, runtime) < 0) {
+        free_interp(interp);
+        return NULL;
+    }
+    return interp;
+}
+
+static void publish(wsgi_interp_t *interp)
+{
+    interp->next = atomic_load(&interp->runtime->interps);
+    atomic_store(&interp->runtime->interps, interp); /* one writer: `creating` is held, or start has not returned */
+}
+
+static wsgi_interp_t *find(wsgi_runtime_t *runtime, const char *name)
+{
+    wsgi_interp_t *interp;
+
+    for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
+        if (strcmp(interp->name, name) == 0) {
+            return interp;
+        }
+    }
+    return NULL;
+}
+
+/* GIL held, of the interpreter itself. */
+static void report_failure(wsgi_interp_t *interp)
+{
+    PyObject *exception = wsgi_compat_take_exception();
+
+    wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,
+                       WSGI_LOGNO(0035) "Unable to set up the %s %s.", interp->label, interp->runtime->process);
+    if (exception != NULL) {
+        wsgi_compat_set_exception(exception);
+        wsgi_pyerror_take_setup(interp);
+    }
+}
+
+wsgi_interp_t *wsgi_interp_adopt_main(wsgi_runtime_t *runtime, wsgi_thread_t *thread)
+{
+    wsgi_interp_t *interp = alloc_interp(runtime, WSGI_MAIN_INTERPRETER);
+
+    if (interp == NULL) {
+        return NULL;
+    }
+    interp->state = PyInterpreterState_Get();
+    runtime->main = interp;
+    if (wsgi_thread_adopt(thread, interp, PyThreadState_Get()) < 0) {
+        free_interp(interp);
+        return NULL;
+    }
+    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Setting up the %s %s.", interp->label,
+                       runtime->process);
+    if (wsgi_equip(interp) < 0) {
+        report_failure(interp);
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                 WSGI_LOGNO(0038) "The main interpreter %s could not be set up; Python handlers are unavailable.",
+                 runtime->process);
+        return NULL; /* stays allocated: the thread's record points to it for the rest of the process */
+    }
+    publish(interp);
+    return interp;
+}
+
+/*
+ * GIL held, of the main interpreter on entry and on return. The new thread state belongs to the calling thread
+ * from then on.
+ */
+static int start_interp(wsgi_thread_t *thread, wsgi_interp_t *interp)
+{
+    PyThreadState *home = PyThreadState_Get();
+    PyThreadState *tstate = Py_NewInterpreter();
+    int rc;
+
+    if (tstate == NULL) {
+        PyThreadState_Swap(home);
+        report_failure(interp);
+        return -1;
+    }
+    interp->state = PyThreadState_GetInterpreter(tstate);
+    rc = wsgi_equip(interp);
+    if (rc == 0) {
+        rc = wsgi_thread_adopt(thread, interp, tstate);
+    }
+    if (rc < 0) {
+        report_failure(interp);
+        Py_CLEAR(interp->module);
+        Py_EndInterpreter(tstate);
+    }
+    PyThreadState_Swap(home);
+    return rc;
+}
+
+/* `creating` is held. */
+static wsgi_interp_t *create(wsgi_thread_t *thread, const char *name)
+{
+    wsgi_runtime_t *runtime = thread->runtime;
+    wsgi_interp_t *interp = alloc_interp(runtime, name);
+    int rc;
+
+    if (interp == NULL || wsgi_interp_enter(thread, runtime->main) < 0) {
+        free_interp(interp);
+        return NULL;
+    }
+    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Creating %s %s.", interp->label,
+                       runtime->process);
+    rc = start_interp(thread, interp);
+    wsgi_interp_leave();
+    if (rc < 0) {
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                 WSGI_LOGNO(0103) "The %s %s could not be created; the next request for it tries again.",
+                 interp->label, runtime->process);
+        free_interp(interp);
+        return NULL;
+    }
+    publish(interp);
+    return interp;
+}
+
+wsgi_interp_t *wsgi_interp_acquire(wsgi_thread_t *thread, const char *name)
+{
+    wsgi_runtime_t *runtime = thread->runtime;
+    wsgi_interp_t *interp = find(runtime, name);
+
+    if (interp != NULL) {
+        return interp;
+    }
+    pthread_mutex_lock(&runtime->creating);
+    interp = find(runtime, name);
+    if (interp == NULL) {
+        interp = create(thread, name);
+    }
+    pthread_mutex_unlock(&runtime->creating);
+    return interp;
+}
+
+int wsgi_interp_enter(wsgi_thread_t *thread, wsgi_interp_t *interp)
+{
+    PyThreadState *tstate = wsgi_thread_state(thread, interp);
+
+    if (tstate == NULL) {
+        wsgi_log(&interp->runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                 WSGI_LOGNO(0191) "No thread state can be made for thread %d in the %s %s.", thread->number,
+                 interp->label, interp->runtime->process);
+        return -1;
+    }
+    PyEval_RestoreThread(tstate);
+    return 0;
+}
+
+void wsgi_interp_leave(void)
+{
+    PyEval_SaveThread();
+}
+
+static void call_module_function(const char *module_name, const char *function)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *result = module != NULL ? PyObject_CallMethod(module, function, NULL) : NULL;
+
+    if (result == NULL) {
+        PyErr_WriteUnraisable(module);
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(module);
+}
+
+void wsgi_interp_run_down(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+
+    if (PyDict_GetItemString(modules, "threading") != NULL) {
+        call_module_function("threading", "_shutdown");
+    }
+    call_module_function("atexit", "_run_exitfuncs");
+}
+
+static int is_alone(void)
+{
+    PyThreadState *first = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+
+    return first != NULL && PyThreadState_Next(first) == NULL;
+}
+
+/*
+ * Py_EndInterpreter() aborts the process when a thread state is left, and a daemon thread of the application is
+ * enough for that. So its first two steps are done here, and the rest only when nobody else is left.
+ */
+int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp)
+{
+    wsgi_runtime_t *runtime = interp->runtime;
+    PyThreadState *home = PyThreadState_Get();
+    PyThreadState *tstate;
+    int alone;
+
+    PyEval_SaveThread();
+    tstate = wsgi_thread_state(thread, interp);
+    if (tstate == NULL) {
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                 WSGI_LOGNO(0192) "No thread state can be made to destroy the %s %s.", interp->label,
+                 runtime->process);
+        PyEval_RestoreThread(home);
+        return 0;
+    }
+    PyEval_RestoreThread(tstate);
+    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Destroying %s %s.", interp->label,
+                       runtime->process);
+    wsgi_thread_detach_others(thread, interp);
+    wsgi_interp_run_down();
+    alone = is_alone();
+    if (alone) {
+        /* Not twice: threading._shutdown() of some versions fails when it is called again. */
+        PyDict_DelItemString(PyImport_GetModuleDict(), "threading");
+        PyErr_Clear();
+        Py_CLEAR(interp->module);
+        wsgi_scripts_clear(&interp->scripts);
+        Py_EndInterpreter(tstate);
+        PyThreadState_Swap(home);
+    } else {
+        PyEval_SaveThread();
+        PyEval_RestoreThread(home);
+    }
+    return alone;
+}

@@ -1,0 +1,224 @@
+#include "bridge/wsgi_runtime.h"
+
+#include <apr_strings.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bridge/wsgi_events.h"
+#include "bridge/wsgi_interp.h"
+#include "bridge/wsgi_pylog.h"
+
+int wsgi_runtime_is_embedded(const wsgi_runtime_t *runtime)
+{
+    return strcmp(runtime->settings->process_group, WSGI_EMBEDDED) == 0;
+}
+
+static char *join(const char *before, const char *middle, const char *after)
+{
+    size_t size = strlen(before) + strlen(middle) + strlen(after) + 1;
+    char *text = malloc(size);
+
+    if (text != NULL) {
+        snprintf(text, size, "%s%s%s", before, middle, after);
+    }
+    return text;
+}
+
+static void warn_about_home(const wsgi_runtime_t *runtime, const char *home)
+{
+    const wsgi_log_sink_t *log = &runtime->host->log;
+    struct stat info;
+
+    wsgi_log(log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Python home %s is '%s'.", runtime->process, home);
+    if (strchr(home, ':') != NULL) {
+        return; /* PREFIX:EXEC_PREFIX is for Python to judge */
+    }
+    if (stat(home, &info) != 0) {
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, errno,
+                 WSGI_LOGNO(0100) "Unable to examine the Python home '%s' %s. Check the path and the permissions of "
+                 "each of its directories.", home, runtime->process);
+    } else if (!S_ISDIR(info.st_mode)) {
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                 WSGI_LOGNO(0101) "The Python home '%s' %s is not a directory.", home, runtime->process);
+    } else if (access(home, X_OK) != 0) {
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, errno,
+                 WSGI_LOGNO(0102) "The Python home '%s' %s is not accessible. Check the permissions of each of its "
+                 "directories.", home, runtime->process);
+    }
+}
+
+/* A virtual environment is found by its interpreter's path, any other installation by its prefix. */
+static PyStatus set_home(PyConfig *config, const wsgi_runtime_t *runtime)
+{
+    const char *home = runtime->settings->python_home;
+    PyStatus status = PyStatus_NoMemory();
+    char *marker = join(home, "/pyvenv.cfg", "");
+    char *program = join(home, "/bin/python", "");
+
+    warn_about_home(runtime, home);
+    if (marker != NULL && program != NULL) {
+        status = access(marker, R_OK) == 0 ? PyConfig_SetBytesString(config, &config->program_name, program)
+                                           : PyConfig_SetBytesString(config, &config->home, home);
+    }
+    free(marker);
+    free(program);
+    return status;
+}
+
+static PyStatus add_warnings(PyConfig *config, const apr_array_header_t *filters)
+{
+    PyStatus status = PyStatus_Ok();
+    int i;
+
+    for (i = 0; filters != NULL && i < filters->nelts && !PyStatus_Exception(status); i++) {
+        wchar_t *filter = Py_DecodeLocale(APR_ARRAY_IDX(filters, i, const char *), NULL);
+        if (filter == NULL) {
+            return PyStatus_NoMemory();
+        }
+        status = PyWideStringList_Append(&config->warnoptions, filter);
+        PyMem_RawFree(filter);
+    }
+    return status;
+}
+
+/* The configuration of a `python` program, so that PYTHON* variables and site count; only signals stay Apache's. */
+static PyStatus initialise(const wsgi_runtime_t *runtime)
+{
+    const wsgi_runtime_settings_t *settings = runtime->settings;
+    PyStatus status;
+    PyConfig config;
+
+    PyConfig_InitPythonConfig(&config);
+    config.install_signal_handlers = 0;
+    config.parse_argv = 0;
+    config.configure_c_stdio = 0; /* the C streams are the host's */
+    if (settings->dont_write_bytecode) {
+        config.write_bytecode = 0;
+    }
+    if (settings->optimize > 0) {
+        config.optimization_level = settings->optimize;
+    }
+    if (settings->hash_seed_given) {
+        config.use_hash_seed = 1;
+        config.hash_seed = settings->hash_seed;
+    }
+    /* A daemon that crashes shows where Python was; in an Apache child other modules may have views on SIGSEGV. */
+    if (!wsgi_runtime_is_embedded(runtime) && getenv("PYTHONFAULTHANDLER") == NULL) {
+        config.faulthandler = 1;
+    }
+    status = add_warnings(&config, settings->warnings);
+    if (!PyStatus_Exception(status) && settings->python_home != NULL) {
+        status = set_home(&config, runtime);
+    }
+    if (!PyStatus_Exception(status)) {
+        status = Py_InitializeFromConfig(&config);
+    }
+    PyConfig_Clear(&config);
+    return status;
+}
+
+static int make_process_label(wsgi_runtime_t *runtime)
+{
+    runtime->process = wsgi_runtime_is_embedded(runtime)
+                           ? strdup("in embedded mode")
+                           : join("of daemon process '", runtime->settings->process_group, "'");
+    return runtime->process != NULL ? 0 : -1;
+}
+
+static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, const wsgi_host_t *host)
+{
+    wsgi_runtime_t *runtime = calloc(1, sizeof(*runtime));
+
+    if (runtime == NULL) {
+        return NULL;
+    }
+    runtime->settings = settings;
+    runtime->host = host;
+    runtime->pid = getpid();
+    if (make_process_label(runtime) < 0 || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
+        free((char *)runtime->process);
+        free(runtime);
+        return NULL;
+    }
+    pthread_mutex_init(&runtime->creating, NULL);
+    pthread_mutex_init(&runtime->leaving_lock, NULL);
+    pthread_cond_init(&runtime->leaving_done, NULL);
+    return runtime;
+}
+
+apr_status_t wsgi_runtime_start(wsgi_runtime_t **out, const wsgi_runtime_settings_t *settings, const wsgi_host_t *host)
+{
+    wsgi_runtime_t *runtime = make_runtime(settings, host);
+    wsgi_thread_t *thread;
+    wsgi_interp_t *interp;
+    PyStatus status;
+
+    *out = NULL;
+    thread = runtime != NULL ? wsgi_thread_current(runtime) : NULL;
+    if (thread == NULL) {
+        return APR_ENOMEM;
+    }
+    wsgi_log(&host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Initialising Python %s %s.", PY_VERSION,
+             runtime->process);
+    status = initialise(runtime);
+    if (PyStatus_Exception(status)) {
+        wsgi_log(&host->log, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,
+                 WSGI_LOGNO(0036) "Python refuses its configuration %s: %s%s%s.", runtime->process,
+                 status.func != NULL ? status.func : "", status.func != NULL ? ": " : "",
+                 status.err_msg != NULL ? status.err_msg : "exit requested");
+        return APR_EGENERAL;
+    }
+    interp = wsgi_interp_adopt_main(runtime, thread);
+    wsgi_interp_leave();
+    if (interp == NULL) {
+        return APR_EGENERAL;
+    }
+    *out = runtime;
+    return APR_SUCCESS;
+}
+
+/* From here on threads that end leave their thread states to us. */
+static void bar_threads(wsgi_runtime_t *runtime)
+{
+    pthread_mutex_lock(&runtime->leaving_lock);
+    runtime->ended = 1;
+    while (runtime->leaving > 0) {
+        pthread_cond_wait(&runtime->leaving_done, &runtime->leaving_lock);
+    }
+    pthread_mutex_unlock(&runtime->leaving_lock);
+}
+
+void wsgi_runtime_stop(wsgi_runtime_t *runtime)
+{
+    wsgi_thread_t *thread = wsgi_thread_current(runtime);
+    wsgi_interp_t *interp;
+    int all = 1;
+
+    bar_threads(runtime);
+    if (!runtime->settings->destroy_interpreter || thread == NULL || wsgi_interp_enter(thread, runtime->main) < 0) {
+        return;
+    }
+    for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
+        if (interp != runtime->main) {
+            all &= wsgi_interp_destroy(thread, interp);
+        }
+    }
+    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminating Python %s.", runtime->process);
+    wsgi_scripts_clear(&runtime->main->scripts);
+    if (all) {
+        Py_CLEAR(runtime->main->module);
+        Py_FinalizeEx();
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminated Python %s.",
+                 runtime->process);
+    } else {
+        /*
+         * Daemon threads are alive in a sub-interpreter, which Python would have to take down with itself. What
+         * users rely on is done all the same. The GIL stays taken: nothing of theirs runs while the process exits.
+         */
+        wsgi_interp_run_down();
+    }
+}

@@ -1,0 +1,43 @@
+#ifndef WSGI_RUNTIME_H
+#define WSGI_RUNTIME_H
+
+#include "bridge/wsgi_pystate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/**
+ * CPython in this process: start, what the threads and interpreters hang on, stop.
+ *
+ * Locks: `creating` is taken before the GIL and never while holding it; `leaving_lock` is never held while waiting
+ * for anything else. The lists only grow until the process ends and are walked without a lock.
+ */
+struct wsgi_runtime_t {
+    const wsgi_runtime_settings_t *settings; /* constant */
+    const wsgi_host_t *host;                 /* constant */
+    pid_t pid;                               /* constant; a process forked by an application has another one */
+    const char *process;                     /* constant: "in embedded mode" or "of daemon process 'x'" */
+    wsgi_interp_t *main;                     /* constant once start returned */
+
+    pthread_key_t thread_key;                /* of wsgi_thread_t */
+    _Atomic(wsgi_thread_t *) threads;        /* list of all records, in use or not */
+    atomic_int thread_count;                 /* numbers given out */
+    atomic_ulong total_requests;
+
+    pthread_mutex_t creating;                /* held while an interpreter is made */
+    _Atomic(wsgi_interp_t *) interps;        /* list */
+
+    pthread_mutex_t leaving_lock;
+    pthread_cond_t leaving_done;             /* leaving became 0 */
+    int leaving;                             /* guarded by leaving_lock: threads that end and delete thread states */
+    int ended;                               /* guarded by leaving_lock: Python must not be entered any more */
+};
+
+apr_status_t wsgi_runtime_start(wsgi_runtime_t **out, const wsgi_runtime_settings_t *settings,
+                                const wsgi_host_t *host);
+void wsgi_runtime_stop(wsgi_runtime_t *runtime);
+
+/** Whether requests run in an Apache child rather than in a daemon. */
+int wsgi_runtime_is_embedded(const wsgi_runtime_t *runtime);
+
+#endif
