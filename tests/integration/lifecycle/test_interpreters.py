@@ -6,17 +6,14 @@ from harness.background import Background
 CONFIG = """
 WSGIScriptAlias /one {root}/apps/process.wsgi application-group=one
 WSGIScriptAlias /two {root}/apps/process.wsgi application-group=two
-WSGIScriptAlias /main {root}/apps/process.wsgi application-group=%{{GLOBAL}}
+WSGIScriptAlias /main {root}/apps/process.wsgi application-group=%{GLOBAL}
 """
 
-
-def config():
-    return CONFIG.replace("{{", "{").replace("}}", "}")
 
 
 @pytest.fixture
 def server(fresh_server, mode):
-    return fresh_server(mode=mode, children=1, config=config(), daemon={"threads": 4})
+    return fresh_server(mode=mode, children=1, config=CONFIG, daemon={"threads": 4})
 
 
 def test_interpreters_are_separate(server):
