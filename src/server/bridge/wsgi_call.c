@@ -7,15 +7,6 @@
 #include "bridge/wsgi_pylog.h"
 #include "bridge/wsgi_response.h"
 
-void wsgi_reply_clear(wsgi_reply_t *reply)
-{
-    Py_CLEAR(reply->status);
-    Py_CLEAR(reply->items);
-    PyMem_Free(reply->fields);
-    reply->fields = NULL;
-    reply->count = 0;
-}
-
 static int call_traverse(PyObject *self, visitproc visit, void *arg)
 {
     wsgi_call_t *call = (wsgi_call_t *)self;

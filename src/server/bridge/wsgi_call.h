@@ -1,6 +1,7 @@
 #ifndef WSGI_CALL_H
 #define WSGI_CALL_H
 
+#include "bridge/wsgi_reply.h"
 #include "bridge/wsgi_script.h"
 #include "bridge/wsgi_thread.h"
 
@@ -16,17 +17,6 @@ typedef struct {
     char *data;
     size_t length, capacity;
 } wsgi_linebuf_t;
-
-/* What start_response() was given; texts point into `status` and `items`. */
-typedef struct {
-    PyObject *status; /* str, NULL until start_response() succeeded */
-    PyObject *items;  /* tuple of the (name, value) tuples */
-    wsgi_field_t *fields;
-    apr_uint32_t count;
-    int code;
-    const char *reason;
-    apr_off_t declared; /* Content-Length, -1 if none */
-} wsgi_reply_t;
 
 /* Counters for events; times in microseconds, only kept while somebody is subscribed (`timed`). */
 typedef struct {
@@ -93,7 +83,5 @@ void wsgi_call_finish(wsgi_call_t *call);
 
 /** RuntimeError for use after the end. @return NULL */
 PyObject *wsgi_call_raise_over(const char *what);
-
-void wsgi_reply_clear(wsgi_reply_t *reply);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stddef.h>
 
 #if PY_VERSION_HEX < 0x03090000
 #error "Python 3.9 or newer is needed"
@@ -73,7 +74,9 @@ static inline PyTypeObject *wsgi_compat_seal(PyObject *type)
  * thread is detached (PyEval_SaveThread), so code between the two macros is right for both or for none.
  */
 #if PY_VERSION_HEX >= 0x030D0000
-#define WSGI_BEGIN_CRITICAL(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define WSGI_BEGIN_CRITICAL(object)                                                         \
+    (void)(object);                                                                         \
+    Py_BEGIN_CRITICAL_SECTION(object)
 #define WSGI_END_CRITICAL() Py_END_CRITICAL_SECTION()
 #else
 #define WSGI_BEGIN_CRITICAL(object)                                                         \

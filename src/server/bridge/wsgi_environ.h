@@ -5,10 +5,6 @@
 
 /** environ: the CGI variables of a request and what the bridge adds to them. GIL: held. */
 
-/** Memory of variable names as Python strings, and of values that mostly repeat; one per interpreter. */
-wsgi_keys_t *wsgi_keys_make(void);
-void wsgi_keys_free(wsgi_keys_t *keys);
-
 /** Make what all requests of an interpreter have in common. @return 0, or -1 with an exception */
 int wsgi_environ_prepare(wsgi_interp_t *interp);
 

@@ -1,11 +1,11 @@
 #include "bridge/wsgi_pymodule.h"
 
 #include "base/wsgi_version.h"
-#include "bridge/wsgi_environ.h"
 #include "bridge/wsgi_filewrapper.h"
 #include "bridge/wsgi_guards.h"
 #include "bridge/wsgi_input.h"
 #include "bridge/wsgi_interp.h"
+#include "bridge/wsgi_keys.h"
 #include "bridge/wsgi_loghandler.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"

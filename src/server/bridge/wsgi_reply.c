@@ -5,8 +5,18 @@
 #include <strings.h>
 
 #include "base/wsgi_httprules.h"
+#include "bridge/wsgi_call.h"
 #include "bridge/wsgi_pylog.h"
 #include "bridge/wsgi_script.h"
+
+void wsgi_reply_clear(wsgi_reply_t *reply)
+{
+    Py_CLEAR(reply->status);
+    Py_CLEAR(reply->items);
+    PyMem_Free(reply->fields);
+    reply->fields = NULL;
+    reply->count = 0;
+}
 
 /* Bytes of a str in ISO-8859-1, borrowed. @return 0, or -1 with UnicodeEncodeError */
 static int latin1_view(PyObject *text, const char **data, apr_uint32_t *length)
