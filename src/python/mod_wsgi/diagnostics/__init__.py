@@ -1,0 +1,1 @@
+"""Small applications to see whether, and how, an application is run."""
