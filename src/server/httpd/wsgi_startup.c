@@ -1,0 +1,297 @@
+#include "httpd/wsgi_startup.h"
+
+#include <ap_listen.h>
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+#include <unixd.h>
+
+#include "base/wsgi_loader.h"
+#include "base/wsgi_version.h"
+#include "config/wsgi_groups.h"
+#include "httpd/wsgi_hostlog.h"
+#include "httpd/wsgi_plans.h"
+#include "httpd/wsgi_review.h"
+
+APLOG_USE_MODULE(wsgi);
+
+/* How long a child that ends waits for requests other threads still run, before it ends without stopping Python. */
+enum { STOP_WAIT = 5000000, STOP_PAUSE = 10000 /* microseconds */ };
+
+/* The one record of this process. Written by its main thread before it serves requests, but for `running`. */
+static struct {
+    wsgi_setup_t *setup;
+    wsgi_endpoint_t **endpoints; /* by position of the definition; NULL: did not start */
+    wsgi_apache_t apache;
+    wsgi_hostlog_servers_t servers;
+    void **retained;             /* the supervisor's, in memory that outlives this module */
+    wsgi_host_t host;
+    const wsgi_bridge_t *bridge; /* NULL: no Python in this process */
+    wsgi_runtime_t *runtime;
+    int is_threaded;             /* MPM */
+    atomic_int running;          /* embedded requests */
+} process;
+
+const wsgi_bridge_t *wsgi_startup_python(wsgi_runtime_t **runtime)
+{
+    *runtime = process.runtime;
+    return process.bridge;
+}
+
+const wsgi_endpoint_t *wsgi_startup_endpoint(const wsgi_definition_t *definition)
+{
+    return process.endpoints != NULL ? process.endpoints[definition->group.id - 1] : NULL;
+}
+
+int wsgi_startup_generation(void)
+{
+    return process.apache.generation;
+}
+
+void wsgi_startup_enter_request(void)
+{
+    atomic_fetch_add_explicit(&process.running, 1, memory_order_relaxed);
+}
+
+void wsgi_startup_leave_request(void)
+{
+    atomic_fetch_sub_explicit(&process.running, 1, memory_order_release);
+}
+
+/* ---- what Apache lends to the processes of groups ---- */
+
+/* In a new keeper. As exec would do it: handlers go, ignored signals stay ignored. */
+static void leave_apache(void *context)
+{
+    struct sigaction action;
+    sigset_t none;
+
+    (void)context;
+    ap_close_listeners();
+    for (int signum = 1; signum < NSIG; signum++) {
+        if (sigaction(signum, NULL, &action) == 0 && action.sa_handler != SIG_IGN && action.sa_handler != SIG_DFL) {
+            action = (struct sigaction){ .sa_handler = SIG_DFL };
+            (void)sigaction(signum, &action, NULL); /* fails for those that have no handler anyway */
+        }
+    }
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static server_rec *server_at(server_rec *s, int index)
+{
+    for (; index > 0 && s != NULL; index--) {
+        s = s->next;
+    }
+    return s;
+}
+
+/*
+ * In a new worker. Errors of the process as a whole, and what libraries write to standard error, belong into the log of
+ * the virtual host that defined the group, if it has one of its own.
+ */
+static void adopt_log(void *context, const wsgi_group_t *group)
+{
+    server_rec *main_server = process.servers.main_server, *owner = server_at(main_server, group->server_index);
+    apr_os_file_t fd;
+
+    (void)context;
+    if (owner == NULL || owner == main_server || owner->error_log == main_server->error_log) {
+        return;
+    }
+    main_server->error_log = owner->error_log;
+    main_server->error_fname = owner->error_fname;
+    main_server->log = owner->log;
+    if (owner->error_log != NULL && apr_os_file_get(&fd, owner->error_log) == APR_SUCCESS
+        && dup2(fd, STDERR_FILENO) < 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, errno, main_server,
+                     WSGI_LOGNO(0286) "Standard error of a process of group '%s' cannot be sent to the log of its "
+                                      "virtual host.",
+                     group->name);
+    }
+}
+
+/* While pconf is cleared. Only a graceful restart leaves clients of this generation. */
+static int is_ungraceful(void *context)
+{
+    const ap_unixd_mpm_retained_data *mpm = ap_unixd_mpm_get_retained_data();
+
+    (void)context;
+    return mpm->is_ungraceful || !mpm->restart_pending;
+}
+
+/* ---- start of Apache ---- */
+
+static const char *socket_prefix(const wsgi_setup_t *setup, apr_pool_t *pconf)
+{
+    return setup->socket_prefix != NULL ? setup->socket_prefix : ap_runtime_dir_relative(pconf, "wsgi");
+}
+
+static int query_mpm(int what)
+{
+    int result = 0;
+
+    return ap_mpm_query(what, &result) == APR_SUCCESS ? result : 0;
+}
+
+static void lend_apache(wsgi_apache_t *apache, server_rec *main_server, apr_pool_t *pconf)
+{
+    process.servers.main_server = main_server;
+    process.servers.generation = query_mpm(AP_MPMQ_GENERATION);
+    *apache = (wsgi_apache_t){ .socket_prefix = socket_prefix(process.setup, pconf),
+                               .socket_rotation = process.setup->socket_rotation,
+                               .is_root = geteuid() == 0,
+                               .apache_uid = geteuid() == 0 ? ap_unixd_config.user_id : geteuid(),
+                               .generation = process.servers.generation,
+                               .timeout = main_server->timeout,
+                               .log = wsgi_hostlog_server(main_server),
+                               .request_log = wsgi_hostlog_origin(&process.servers),
+                               .leave_apache = leave_apache,
+                               .adopt_log = adopt_log,
+                               .is_ungraceful = is_ungraceful };
+}
+
+static void **retained_slot(void)
+{
+    static const char key[] = "mod_wsgi supervisor";
+    void **slot = ap_retained_data_get(key);
+
+    return slot != NULL ? slot : ap_retained_data_create(key, sizeof(*slot));
+}
+
+static void add_product_tokens(apr_pool_t *pconf)
+{
+    ap_add_version_component(pconf, "mod_wsgi/" WSGI_VERSION_TEXT);
+#ifdef WSGI_PYTHON_VERSION_TEXT
+    if (WSGI_PYTHON_VERSION_TEXT[0] != '\0') {
+        ap_add_version_component(pconf, "Python/" WSGI_PYTHON_VERSION_TEXT);
+    }
+#endif
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    wsgi_setup_t *setup = wsgi_server_config(main_server)->setup;
+
+    (void)plog;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK; /* Apache reads its files twice when it starts; only the second time is for good */
+    }
+    add_product_tokens(pconf);
+    process.setup = setup;
+    process.is_threaded = query_mpm(AP_MPMQ_IS_THREADED) != AP_MPMQ_NOT_SUPPORTED;
+    process.retained = retained_slot();
+    wsgi_groups_resolve(setup, main_server, geteuid() == 0);
+    wsgi_plans_describe_apache(&setup->python);
+    lend_apache(&process.apache, main_server, pconf);
+    wsgi_review(setup, main_server, process.apache.socket_prefix, ptemp);
+    /* What fails is logged and costs only the group it concerns. */
+    (void)wsgi_supervisor_start(&process.endpoints, &process.apache, wsgi_plans_make(setup, pconf),
+                                setup->definitions->nelts, process.retained, pconf, main_server->process->pool);
+    return OK;
+}
+
+/* apachectl configtest */
+static void test_config(apr_pool_t *pconf, server_rec *main_server)
+{
+    const wsgi_setup_t *setup = wsgi_server_config(main_server)->setup;
+
+    wsgi_review(setup, main_server, socket_prefix(setup, pconf), pconf);
+}
+
+/* ---- embedded Python ---- */
+
+/*
+ * The prefork MPM ends a child from its signal handler, maybe in the middle of a request and of Python itself: then
+ * Python cannot be asked for anything any more. Elsewhere threads that Apache does not wait for may run requests.
+ */
+static int wait_for_requests(void)
+{
+    apr_interval_time_t waited = 0;
+
+    while (atomic_load_explicit(&process.running, memory_order_acquire) > 0) {
+        if (!process.is_threaded || waited >= STOP_WAIT) {
+            return 0;
+        }
+        apr_sleep(STOP_PAUSE);
+        waited += STOP_PAUSE;
+    }
+    return 1;
+}
+
+static apr_status_t stop_python(void *unused)
+{
+    const wsgi_bridge_t *bridge = process.bridge;
+
+    (void)unused;
+    if (bridge != NULL && (process.is_threaded || atomic_load(&process.running) == 0)) {
+        bridge->stopping(process.runtime, "");
+        if (wait_for_requests()) {
+            process.bridge = NULL;
+            bridge->stop(process.runtime);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void preload(const wsgi_setup_t *setup)
+{
+    for (int i = 0; i < setup->imports->nelts; i++) {
+        const wsgi_import_t *import = &APR_ARRAY_IDX(setup->imports, i, wsgi_import_t);
+        if (*import->process_group == '\0') {
+            (void)process.bridge->preload(process.runtime, import->script, import->application_group); /* logs */
+        }
+    }
+}
+
+static void start_python(apr_pool_t *pchild, server_rec *main_server)
+{
+    const wsgi_bridge_t *bridge;
+    const char *why = NULL;
+    apr_status_t rv = wsgi_loader_open(&bridge, &why, process.setup->python.python_home, pchild);
+
+    if (rv == APR_SUCCESS) {
+        process.host.log = process.apache.log;
+        rv = bridge->start(&process.runtime, &process.setup->python, &process.host);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server,
+                     WSGI_LOGNO(0001) "Python cannot be started in this process, which will refuse requests for "
+                                      "embedded applications: %s.",
+                     why != NULL ? why : "see the messages above");
+        return;
+    }
+    process.bridge = bridge;
+    preload(process.setup);
+    apr_pool_cleanup_register(pchild, NULL, stop_python, apr_pool_cleanup_null);
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *main_server)
+{
+    const wsgi_setup_t *setup = process.setup;
+
+    if (setup == NULL) {
+        return;
+    }
+    if (!setup->python.is_single_process) {
+        wsgi_supervisor_enter_child(*process.retained);
+    }
+    if (!setup->restrict_embedded || setup->imports_embedded) {
+        start_python(pchild, main_server);
+    }
+}
+
+void wsgi_startup_register(void)
+{
+    /*
+     * After modules that fork a helper without exec (mod_cgid, mod_fcgid): it would inherit the end of a pipe by which
+     * the processes of groups know that Apache is alive.
+     */
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}
