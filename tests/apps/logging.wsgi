@@ -1,4 +1,5 @@
 """Writes to every place that leads to the error log."""
+import faulthandler
 import logging
 import os
 import subprocess
@@ -69,6 +70,9 @@ def application(environ, start_response):
     elif path == "/descriptor":
         os.write(errors.fileno(), "through the descriptor {}\n".format(tag).encode("ascii"))
         subprocess.run(["/bin/sh", "-c", "echo 'from a child {}' >&2".format(tag)], stderr=sys.stderr, check=True)
+    elif path == "/faulthandler":
+        faulthandler.enable(file=sys.stderr)
+        faulthandler.dump_traceback(file=errors)
     elif path == "/long":
         errors.write("y" * 20000 + tag + "\n")
     elif path == "/close":

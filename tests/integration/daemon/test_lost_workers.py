@@ -16,6 +16,11 @@ def server(make_server):
     return make_server("process.wsgi", mode="daemon", daemon={"threads": 3}, config="CoreDumpDirectory /nonexistent\n")
 
 
+def allow_stack_dump(server):
+    """A crash leaves the Python stacks in the log (faulthandler)."""
+    server.log.allow("corrupted process")
+
+
 def replaced(server, before):
     """Wait for a worker that was not there before."""
     return server.wait_until(lambda: server.daemon_pids() - before, 30, "a new worker")
@@ -23,6 +28,7 @@ def replaced(server, before):
 
 @pytest.mark.parametrize("how, cause", CAUSES)
 def test_in_the_application(server, client, how, cause):
+    allow_stack_dump(server)
     before = {client.get("/").json()["pid"]}
     response = client.get("/die?how=" + how)
     assert response.status == 502
@@ -34,6 +40,7 @@ def test_in_the_application(server, client, how, cause):
 
 @pytest.mark.parametrize("how, cause", CAUSES)
 def test_in_the_middle_of_the_body(server, client, how, cause):
+    allow_stack_dump(server)
     before = {client.get("/").json()["pid"]}
     response = client.get("/die-later?how=" + how)
     assert (response.status, response.body) == (200, b"first block\n")
@@ -41,6 +48,14 @@ def test_in_the_middle_of_the_body(server, client, how, cause):
     server.log.expect("WSGI0119", cause)
     replaced(server, before)
     assert client.get("/").status == 200
+
+
+def test_message_is_in_the_log_of_the_virtual_host(fresh_server):
+    server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 1},
+                          config="<VirtualHost *>\nServerName own.example.com\nErrorLog logs/own.log\n</VirtualHost>\n")
+    assert server.client().get("/die?how=SIGKILL", host="own.example.com").status == 502
+    server.wait_until(lambda: "WSGI0146" in (server.root / "logs" / "own.log").read_text(), 10, "the message")
+    assert "WSGI0146" not in server.log.all()
 
 
 def test_queued_request_is_served_by_the_replacement(fresh_server):

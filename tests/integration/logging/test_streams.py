@@ -72,6 +72,10 @@ def test_descriptor_reaches_the_log(server, client):
     server.log.wait_for("from a child " + tag)
 
 
+def test_faulthandler_can_be_enabled(server, client):
+    assert client.get("/faulthandler?x").status == 200
+
+
 def test_long_line_is_cut(server, client):
     tag = next(tags)
     client.get("/long?" + tag)
