@@ -78,6 +78,7 @@ static void encode_and_decode(char *lines, const char *changes, apr_pool_t *pool
         for (apr_size_t len = 0; len < frame.length; len++) { /* cut anywhere it is no head */
             FUZZ_CHECK(!decode(payload, len, pool));
         }
+        FUZZ_CHECK(!decode(apr_pstrmemdup(pool, payload, frame.length), frame.length + 1, pool)); /* nor longer */
         return;
     }
     for (size_t i = 0; i + 2 < strlen(changes); i += 3) { /* offset, high and low, and what is added there */

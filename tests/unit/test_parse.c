@@ -181,6 +181,7 @@ static const char *options_of(const char *line)
 static void options_are_separated_by_any_white_space(void)
 {
     CHECK_STR(options_of("a=1 b=2"), "a|1;b|2;");
+    CHECK_STR(options_of("a=1\tb='2'\tc=3\nd=4"), "a|1;b|2;c|3;d|4;");
     CHECK_STR(options_of("  a=1 \t b=2\t "), "a|1;b|2;");
     CHECK_STR(options_of(""), "");
     CHECK_STR(options_of(" \t "), "");
