@@ -38,7 +38,8 @@ def find() -> str:
     for candidate in candidates:
         if candidate:
             return candidate
-    raise ApacheError(INSTALL_APACHE % ("APXS names '%s', which is not there" % wanted if wanted else "apxs is missing"))
+    problem = "APXS names '%s', which is not there" % wanted if wanted else "apxs is missing"
+    raise ApacheError(INSTALL_APACHE % problem)
 
 
 class Apache:

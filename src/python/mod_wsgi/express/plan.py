@@ -154,7 +154,8 @@ def request_read_timeout(settings: Settings) -> str:
     """Return the limits for slow clients, nothing if both are off."""
     parts = []
     for name in ("header", "body"):
-        start, end, rate = (getattr(settings, "%s_%s" % (name, what)) for what in ("timeout", "max_timeout", "min_rate"))
+        names = ["%s_%s" % (name, what) for what in ("timeout", "max_timeout", "min_rate")]
+        start, end, rate = (getattr(settings, setting) for setting in names)
         if start > 0:
             most = "-%d" % end if end > 0 else ""
             parts.append("%s=%d%s%s" % (name, start, most, ",MinRate=%d" % rate if rate > 0 else ""))
@@ -308,7 +309,7 @@ def configuration(settings: Settings, is_file: Callable[[str], bool] = os.path.i
         "virtual_hosts": virtual_hosts(settings),
         "locations": locations(settings, is_file),
         "trusted_proxies": trusted_proxies(settings),
-        "switch_interval": "" if settings.switch_interval is None else "WSGISwitchInterval %s" % settings.switch_interval,
+        "switch_interval": "WSGISwitchInterval %s" % settings.switch_interval if settings.switch_interval else "",
         "error_log": log_target(settings, settings.error_log, settings.host_facts.error_device),
         "access_log": log_target(settings, settings.access_log_file, settings.host_facts.access_device),
         "access_log_nickname": "custom" if custom else settings.access_log_format,
