@@ -38,6 +38,7 @@ struct wsgi_call_t {
     pthread_mutex_t lock;
     wsgi_exchange_t *exchange;     /* guarded by lock; NULL once the request is over */
     int head_sent;                 /* guarded by lock */
+    int last_sent;                 /* guarded by lock: WSGI_SEND_LAST was given to the exchange */
 
     int over;                      /* nothing may be done for this request any more */
     int committed;                 /* reply may not change any more */

@@ -367,7 +367,6 @@ static wsgi_ran_t respond(run_t *run, wsgi_call_t *call, PyObject *result)
     if (!untouched || call->timed || limit > PACKET_SIZE || pack(run, call, items, limit) < 0) {
         int last = !wsgi_response_is_short(call, method != NULL ? method : "");
         ran = wsgi_response_send_items(call, items, limit, last);
-        run->complete = last && ran != WSGI_RAISED;
     }
     Py_DECREF(items);
     return ran;
@@ -464,6 +463,7 @@ static void run_call(run_t *run, wsgi_call_t *call)
     end(run, call, outer);
     wsgi_call_finish(call);
     run->head_sent = call->head_sent;
+    run->complete = call->last_sent;
 }
 
 wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *request, wsgi_exchange_t *exchange)

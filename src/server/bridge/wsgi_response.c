@@ -175,6 +175,7 @@ apr_status_t wsgi_response_transfer(wsgi_call_t *call, const struct iovec *block
     } else {
         const wsgi_head_t *head = call->head_sent ? NULL : &call->head;
         call->head_sent = 1;
+        call->last_sent |= (flags & WSGI_SEND_LAST) != 0;
         rv = exchange->ops->send(exchange, head, blocks, count, flags);
         if (rv == APR_SUCCESS) {
             wsgi_call_activity(call);
