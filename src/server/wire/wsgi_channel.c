@@ -6,8 +6,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/wsgi_clock.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* both sides ignore SIGPIPE */
@@ -51,25 +52,16 @@ void wsgi_channel_done(wsgi_channel_t *channel)
     drop_fd(channel);
 }
 
-static apr_interval_time_t monotonic_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (apr_interval_time_t)now.tv_sec * APR_USEC_PER_SEC + now.tv_nsec / 1000;
-}
-
 /* Wait for one of `events`. @param seen receives which came */
 static apr_status_t wait_for(int fd, short events, short *seen, apr_interval_time_t timeout)
 {
-    apr_interval_time_t deadline = monotonic_now() + timeout;
-    apr_interval_time_t left = timeout;
+    apr_time_t deadline = timeout > 0 ? wsgi_clock_now() + timeout : 0;
     struct pollfd pfd = { .fd = fd, .events = events };
-    int n;
+    int ms, n;
 
     do {
-        apr_interval_time_t ms = (left + 999) / 1000;
-        n = poll(&pfd, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+        ms = timeout > 0 ? wsgi_clock_poll_ms(deadline) : 0;
+        n = poll(&pfd, 1, ms);
         if (n > 0) {
             *seen = pfd.revents;
             return APR_SUCCESS;
@@ -77,8 +69,7 @@ static apr_status_t wait_for(int fd, short events, short *seen, apr_interval_tim
         if (n < 0 && errno != EINTR) {
             return errno;
         }
-        left = deadline - monotonic_now();
-    } while (left > 0);
+    } while (ms > 0);
     return APR_TIMEUP;
 }
 
@@ -94,19 +85,22 @@ int wsgi_channel_has_input(const wsgi_channel_t *channel)
     return channel->end > channel->start;
 }
 
-/* Keep the last descriptor that came, close what it replaces: the protocol never has two on the way. */
+/*
+ * Keep the last descriptor that came and close all others: the protocol never has two on the way, and one that nobody
+ * closes would be lost to this process for ever.
+ */
 static void collect_fds(wsgi_channel_t *channel, struct msghdr *msg)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-        int fd;
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(fd))) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
             continue;
         }
-        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-        drop_fd(channel);
-        channel->passed_fd = fd;
-        if (MSG_CMSG_CLOEXEC == 0) {
-            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        for (apr_size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+            drop_fd(channel);
+            memcpy(&channel->passed_fd, (char *)c + at, sizeof(int));
+            if (MSG_CMSG_CLOEXEC == 0) {
+                (void)fcntl(channel->passed_fd, F_SETFD, FD_CLOEXEC);
+            }
         }
     }
 }

@@ -10,8 +10,8 @@
 
 /**
  * Frames over one connected UNIX stream socket. One thread uses a channel. No single wait is longer than `timeout`;
- * deadlines are on the monotonic clock. The socket stays in blocking mode; every call passes MSG_DONTWAIT and polls
- * when it has to, so that what is ready costs one system call.
+ * deadlines are on the monotonic clock. Whether the socket blocks makes no difference: every call passes MSG_DONTWAIT
+ * and polls when it has to, so that what is ready costs one system call.
  */
 typedef struct wsgi_channel_t wsgi_channel_t;
 struct wsgi_channel_t {

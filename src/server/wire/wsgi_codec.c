@@ -1,15 +1,16 @@
 #include "wire/wsgi_codec.h"
 
-#include "base/wsgi_httprules.h"
-
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
+
+#include "base/wsgi_httprules.h"
 
 #define NO_TEXT 0xffffffffu /* length that stands for NULL */
 
 /* The part of a REQUEST payload with a fixed size; copied as it is. */
 typedef struct {
-    unsigned char secret[WSGI_SECRET_BYTES];
+    unsigned char secret[WSGI_SECRET_BYTES]; /* first, so that it can be found before the rest is believed */
     apr_uint64_t token;
     apr_int64_t request_start, queue_start;
     apr_int32_t generation, server_index;
@@ -33,32 +34,34 @@ typedef struct {
     char *end;
 } reader_t;
 
+/* Who may send a frame of a type, how long it may be, and the largest value of its flags. */
+static const struct {
+    apr_byte_t type;
+    apr_byte_t from_child;
+    apr_byte_t most_flags;
+    apr_uint32_t least, most; /* bytes of payload */
+} frame_rules[] = {
+    { WSGI_FRAME_REQUEST, 1, WSGI_BODY_DEFERRED, 0, WSGI_REQUEST_MAX },
+    { WSGI_FRAME_BODY, 1, 0, 1, WSGI_DATA_MAX },
+    { WSGI_FRAME_BODY_END, 1, 0, 0, 0 },
+    { WSGI_FRAME_BODY_FAILED, 1, 0, 0, 0 },
+    { WSGI_FRAME_GO, 0, 0, 0, 0 },
+    { WSGI_FRAME_HEAD, 0, 0, 0, WSGI_HEAD_MAX },
+    { WSGI_FRAME_DATA, 0, 0, 1, WSGI_DATA_MAX },
+    { WSGI_FRAME_FILE, 0, 0, sizeof(wsgi_file_piece_t), sizeof(wsgi_file_piece_t) },
+    { WSGI_FRAME_END, 0, WSGI_OUTCOME_COUNT - 1, 0, 0 },
+};
+
 int wsgi_codec_is_valid(const wsgi_frame_t *frame, int from_child)
 {
-    if (frame->zero != 0) {
-        return 0;
+    for (apr_size_t i = 0; i < sizeof(frame_rules) / sizeof(frame_rules[0]); i++) {
+        if (frame_rules[i].type == frame->type) {
+            return frame->zero == 0 && frame_rules[i].from_child == (from_child != 0)
+                   && frame->flags <= frame_rules[i].most_flags && frame->length >= frame_rules[i].least
+                   && frame->length <= frame_rules[i].most;
+        }
     }
-    switch (frame->type) {
-    case WSGI_FRAME_REQUEST:
-        return from_child && frame->length <= WSGI_REQUEST_MAX && frame->flags <= WSGI_BODY_DEFERRED;
-    case WSGI_FRAME_BODY:
-        return from_child && frame->length > 0 && frame->length <= WSGI_DATA_MAX;
-    case WSGI_FRAME_BODY_END:
-    case WSGI_FRAME_BODY_FAILED:
-        return from_child && frame->length == 0;
-    case WSGI_FRAME_GO:
-        return !from_child && frame->length == 0;
-    case WSGI_FRAME_HEAD:
-        return !from_child && frame->length <= WSGI_HEAD_MAX;
-    case WSGI_FRAME_DATA:
-        return !from_child && frame->length > 0 && frame->length <= WSGI_DATA_MAX;
-    case WSGI_FRAME_FILE:
-        return !from_child && frame->length == sizeof(wsgi_file_piece_t);
-    case WSGI_FRAME_END:
-        return !from_child && frame->length == 0 && frame->flags < WSGI_OUTCOME_COUNT;
-    default:
-        return 0;
-    }
+    return 0;
 }
 
 wsgi_frame_t wsgi_codec_frame(wsgi_frame_type_t type, int flags, apr_size_t length)
@@ -237,6 +240,11 @@ char *wsgi_codec_encode_request(apr_size_t *block_len, const wsgi_call_t *call, 
     return block;
 }
 
+const unsigned char *wsgi_codec_secret(const char *payload, apr_size_t len)
+{
+    return len >= WSGI_SECRET_BYTES ? (const unsigned char *)payload + offsetof(request_fixed_t, secret) : NULL;
+}
+
 static void use_fixed(wsgi_call_t *call, const request_fixed_t *fixed)
 {
     call->token = fixed->token;
@@ -263,7 +271,7 @@ apr_status_t wsgi_codec_decode_request(wsgi_call_t *call, char *payload, apr_siz
     if (!get(&r, &fixed, sizeof(fixed))) {
         return APR_EGENERAL;
     }
-    call->secret = (const unsigned char *)payload + offsetof(request_fixed_t, secret);
+    call->secret = wsgi_codec_secret(payload, len);
     use_fixed(call, &fixed);
     list_texts(texts, call);
     for (int i = 0; i < TEXTS; i++) {
@@ -298,19 +306,28 @@ char *wsgi_codec_encode_head(apr_size_t *block_len, const wsgi_head_t *head, apr
     return block;
 }
 
-/* The worker checked them already; but a daemon is not trusted to frame Apache's responses. */
+/*
+ * Whether a header may go to the client as it is. Of those about the connection only the wish to close it may: framing
+ * is Apache's.
+ */
+static int is_clean_header(const wsgi_field_t *field)
+{
+    if (field->value == NULL || wsgi_http_check_name(field->name, field->name_len) != NULL
+        || wsgi_http_check_value(field->value, field->value_len) != NULL) {
+        return 0;
+    }
+    return !wsgi_http_is_hop_by_hop(field->name, field->name_len)
+           || (strcasecmp(field->name, "Connection") == 0 && strcasecmp(field->value, "close") == 0);
+}
+
+/* The worker checked it already; but a daemon is not trusted to frame Apache's responses. */
 static int is_clean_head(const wsgi_head_t *head)
 {
-    const char *reason = head->reason;
-
-    if (head->status < 200 || head->status > 999 || wsgi_http_check_value(reason, strlen(reason)) != NULL) {
+    if (head->status < 200 || head->status > 999 || wsgi_http_check_value(head->reason, strlen(head->reason)) != NULL) {
         return 0;
     }
     for (apr_uint32_t i = 0; i < head->header_count; i++) {
-        const wsgi_field_t *field = &head->headers[i];
-        if (field->value == NULL || wsgi_http_check_name(field->name, field->name_len) != NULL
-            || wsgi_http_check_value(field->value, field->value_len) != NULL
-            || wsgi_http_is_hop_by_hop(field->name, field->name_len)) {
+        if (!is_clean_header(&head->headers[i])) {
             return 0;
         }
     }

@@ -71,6 +71,12 @@ wsgi_frame_t wsgi_codec_frame(wsgi_frame_type_t type, int flags, apr_size_t leng
  */
 char *wsgi_codec_encode_request(apr_size_t *block_len, const wsgi_call_t *call, int body, apr_pool_t *pool);
 
+/**
+ * Where the secret of a REQUEST payload is, WSGI_SECRET_BYTES of it, so that an unentitled sender is refused before
+ * anything else is looked at. @return NULL when the payload is too short to hold one
+ */
+const unsigned char *wsgi_codec_secret(const char *payload, apr_size_t len);
+
 /** Decode in place. @return APR_SUCCESS; APR_EGENERAL when the payload is not one, whatever its bytes */
 apr_status_t wsgi_codec_decode_request(wsgi_call_t *call, char *payload, apr_size_t len, apr_pool_t *pool);
 
