@@ -14,6 +14,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 10, what: str = "") 
     Raises:
         AssertionError: naming what was waited for, when the deadline passed.
     """
+    __tracebackhide__ = True
     deadline = time.monotonic() + seconds
     while True:
         result = condition()

@@ -1,6 +1,5 @@
 """Python in the children of Apache, under each MPM."""
 import os
-import signal
 
 import pytest
 
@@ -43,12 +42,11 @@ def test_concurrent_posts(server):
 
 def test_child_that_crashes_is_replaced(server):
     server.log.allow("an Apache child crashed", "corrupted process")
-    before = server.client().get("/").json()["pid"]
+    assert server.client().get("/").status == 200
     with server.client().raw() as raw:
         raw.get("/die?how=SIGSEGV")
         assert raw.receive_all() == b""
     server.log.wait_for("AH0005[12]")
-    server.wait_until(lambda: not processes.alive(before), 20, "the end of the child")
     assert server.client().get("/").status == 200
 
 
@@ -62,8 +60,8 @@ def test_python_that_cannot_start(fresh_server):
     server = fresh_server("hello.wsgi", before="WSGIPythonHome /nonexistent/python\n")
     assert server.client().get("/").status == 500
     server.log.expect("WSGI0210")
-    server.log.expect("WSGI0100", "/nonexistent/python")
-    server.log.allow("WSGI0001", "WSGI0002", "WSGI0036", "WSGI0101", "WSGI0102")
+    server.log.expect("WSGI0001", "/nonexistent/python")
+    server.log.allow("WSGI0036", "WSGI0100")
     assert server.client().get("/").status == 500 # the child lives on
 
 
@@ -71,10 +69,3 @@ def test_parent_never_loads_python(server):
     server.client().get("/")
     assert b"libpython" not in processes.read_file(server.pid, "maps")
     assert b"wsgi_bridge." not in processes.read_file(server.pid, "maps")
-
-
-def test_restart_by_signal_to_a_child(server):
-    pid = server.client().get("/").json()["pid"]
-    os.kill(pid, signal.SIGTERM)
-    server.wait_until(lambda: not processes.alive(pid), 20, "the end of the child")
-    assert server.client().get("/").status == 200

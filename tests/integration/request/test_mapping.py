@@ -29,7 +29,7 @@ Alias /plain {root}/htdocs
 @pytest.fixture(scope="module")
 def server(make_server, mode):
     server = make_server.site(apps={"/": "environ.wsgi", "/app": "environ.wsgi", "/no-path-info": "environ.wsgi"},
-                              mode=mode, config=CONFIG)
+                              mode=mode)
     source = (server.root / "apps" / "environ.wsgi").read_text()
     for name in ("cgi", "noexec", "typed"):
         folder = server.root / "htdocs" / name
@@ -37,8 +37,8 @@ def server(make_server, mode):
         folder.chmod(0o755)
         (folder / "one.wsgi").write_text(source)
         (folder / "one.wsgi").chmod(0o644)
-    # These are reached as files below DocumentRoot, so the aliases of `/` must not take them.
-    server.site.before = "Alias /cgi {root}/htdocs/cgi\nAlias /noexec {root}/htdocs/noexec\nAlias /typed {root}/htdocs/typed\n"
+    # Before the alias of `/`, which takes everything that is left.
+    server.site.before = CONFIG + "".join("Alias /{0} {{root}}/htdocs/{0}\n".format(name) for name in ("cgi", "noexec", "typed"))
     return server.start()
 
 
