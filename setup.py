@@ -52,8 +52,9 @@ class Modules(build_ext):
         self.apache.write_facts(os.path.join(os.path.dirname(self.get_ext_fullpath(CORE_NAME)), "apache.json"))
 
     def get_ext_filename(self, fullname):
-        if fullname.split(".")[-1] == "wsgi_bridge":
-            return os.path.join("mod_wsgi", "server", "wsgi_bridge.%s.so" % pyconfig.soabi())
+        *package, name = fullname.split(".")
+        if name == "wsgi_bridge":
+            return os.path.join(*package, "wsgi_bridge.%s.so" % pyconfig.soabi())
         return super().get_ext_filename(fullname)
 
     def build_extension(self, ext):

@@ -310,7 +310,7 @@ def add_all(parser: argparse.ArgumentParser) -> None:
 
 def make_parser(program: str, description: str) -> argparse.ArgumentParser:
     """Return the parser of a command that takes all options and an entry point."""
-    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser = argparse.ArgumentParser(prog=program, usage="%(prog)s [options] [entry-point]", description=description)
     parser.add_argument("application", nargs="?", type=text, metavar="entry-point", help="what to run")
     add_all(parser)
     return parser
