@@ -357,53 +357,52 @@ static void remove_tree(const char *path)
     rmdir(path);
 }
 
-static void run_in_folder(void (*run)(void), const char *name)
+static void make_folder(void)
 {
-    char template[256];
     const char *tmp = getenv("TMPDIR");
 
-    snprintf(template, sizeof(template), "%s/wsgi-loader-XXXXXX", tmp ? tmp : "/tmp");
-    top = mkdtemp(template);
+    top = mkdtemp(apr_pstrcat(tap.pool, tmp ? tmp : "/tmp", "/wsgi-loader-XXXXXX", NULL));
     if (top == NULL) {
         printf("Bail out! no temporary folder\n");
         exit(2);
     }
-    tap_run(run, name);
-    apr_pool_create(&tap.pool, NULL);
-    remove_tree(top);
-    apr_pool_destroy(tap.pool);
 }
 
-#define RUN(function) run_in_folder(function, #function)
+static void remove_folder(void)
+{
+    remove_tree(top);
+}
 
 int main(void)
 {
+    tap.before = make_folder;
+    tap.after = remove_folder;
     TAP_RUN(name_fits_its_version_on_every_platform);
     TAP_RUN(name_fits_no_other_version);
     TAP_RUN(unknown_version_fits_bridges_only);
-    RUN(environment_of_venv_and_of_virtualenv);
-    RUN(environment_of_a_free_threaded_python);
-    RUN(pyvenv_without_a_usable_version_leaves_it_to_the_folder);
-    RUN(installation_tells_by_its_library_folder);
-    RUN(latest_of_several_installations);
-    RUN(library_in_lib64);
-    RUN(place_without_python);
-    RUN(default_python_has_its_bridge_beside_the_core);
-    RUN(default_debug_python_has_one_too);
-    RUN(default_wins_when_several_files_fit);
-    RUN(without_default_the_only_bridge_is_taken);
-    RUN(without_default_several_bridges_are_an_error_that_names_them);
-    RUN(no_bridge_at_all);
-    RUN(bridge_of_the_environment_goes_first);
-    RUN(environment_of_another_version_than_the_default);
-    RUN(free_threaded_environment);
-    RUN(package_in_lib64);
-    RUN(default_version_wins_in_an_installation_of_several);
-    RUN(exec_prefix_is_left_out);
-    RUN(missing_bridge_is_told_with_version_and_places);
-    RUN(home_without_python_is_told);
-    RUN(bridge_is_opened);
-    RUN(file_that_is_no_shared_object_is_told);
-    RUN(bridges_of_another_release_are_refused);
+    TAP_RUN(environment_of_venv_and_of_virtualenv);
+    TAP_RUN(environment_of_a_free_threaded_python);
+    TAP_RUN(pyvenv_without_a_usable_version_leaves_it_to_the_folder);
+    TAP_RUN(installation_tells_by_its_library_folder);
+    TAP_RUN(latest_of_several_installations);
+    TAP_RUN(library_in_lib64);
+    TAP_RUN(place_without_python);
+    TAP_RUN(default_python_has_its_bridge_beside_the_core);
+    TAP_RUN(default_debug_python_has_one_too);
+    TAP_RUN(default_wins_when_several_files_fit);
+    TAP_RUN(without_default_the_only_bridge_is_taken);
+    TAP_RUN(without_default_several_bridges_are_an_error_that_names_them);
+    TAP_RUN(no_bridge_at_all);
+    TAP_RUN(bridge_of_the_environment_goes_first);
+    TAP_RUN(environment_of_another_version_than_the_default);
+    TAP_RUN(free_threaded_environment);
+    TAP_RUN(package_in_lib64);
+    TAP_RUN(default_version_wins_in_an_installation_of_several);
+    TAP_RUN(exec_prefix_is_left_out);
+    TAP_RUN(missing_bridge_is_told_with_version_and_places);
+    TAP_RUN(home_without_python_is_told);
+    TAP_RUN(bridge_is_opened);
+    TAP_RUN(file_that_is_no_shared_object_is_told);
+    TAP_RUN(bridges_of_another_release_are_refused);
     return tap_done();
 }

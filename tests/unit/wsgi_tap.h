@@ -30,6 +30,7 @@ static struct {
     apr_pool_t *pool;  /* of the running case */
     void *copies[1024]; /* of tap_copy(), freed after the case */
     int copy_count;
+    void (*before)(void), (*after)(void); /* called around every case when set, with its pool */
     int cases, failed_cases, failed_checks;
 } tap;
 
@@ -147,7 +148,13 @@ static inline void tap_run(void (*run)(void), const char *name)
         exit(2);
     }
     apr_pool_create(&tap.pool, NULL);
+    if (tap.before != NULL) {
+        tap.before();
+    }
     run();
+    if (tap.after != NULL) {
+        tap.after();
+    }
     apr_pool_destroy(tap.pool);
     while (tap.copy_count > 0) {
         free(tap.copies[--tap.copy_count]);
