@@ -10,6 +10,15 @@
 #include "base/wsgi_httprules.h"
 #include "fuzz.h"
 
+#include <strings.h>
+
+/* Of the headers about the connection a worker may pass one: the wish to close it. */
+static int is_about_connection(const wsgi_field_t *field)
+{
+    return wsgi_http_is_hop_by_hop(field->name, field->name_len)
+           && (strcasecmp(field->name, "Connection") != 0 || strcasecmp(field->value, "close") != 0);
+}
+
 static int is_good(const wsgi_head_t *head)
 {
     if (head->status < 200 || head->status > 999 || wsgi_http_check_value(head->reason, strlen(head->reason)) != NULL) {
@@ -19,7 +28,7 @@ static int is_good(const wsgi_head_t *head)
         const wsgi_field_t *field = &head->headers[i];
         if (field->value == NULL || wsgi_http_check_name(field->name, field->name_len) != NULL
             || wsgi_http_check_value(field->value, field->value_len) != NULL
-            || wsgi_http_is_hop_by_hop(field->name, field->name_len)) {
+            || is_about_connection(field)) {
             return 0;
         }
     }

@@ -225,6 +225,7 @@ static void head_that_would_break_framing_is_refused(void)
     static const wsgi_field_t bad[] = {
         { "A", "b\r\nC: d", 1, 7 }, { "A", "\n", 1, 1 },     { "A b", "c", 3, 1 },        { "", "c", 0, 1 },
         { "A:", "c", 2, 1 },        { "A", "b\0c", 1, 3 },   { "A", NULL, 1, 0 },         { "A\xff", "c", 2, 1 },
+        { "Connection", "Keep-Alive", 10, 10 }, { "Connection", "close, te", 10, 9 }, { "Connection", "", 10, 0 },
         { "te", "trailers", 2, 8 }, { "UPGRADE", "h2c", 7, 3 }, { "Transfer-Encoding", "chunked", 17, 7 },
     };
     wsgi_head_t got;
@@ -240,6 +241,15 @@ static void head_that_would_break_framing_is_refused(void)
     CHECK(pass_head(&got, &(wsgi_head_t){ 1000, "X", headers, 1 }) != APR_SUCCESS);
     CHECK(pass_head(&got, &(wsgi_head_t){ 0, "X", headers, 1 }) != APR_SUCCESS);
     CHECK(pass_head(&got, &(wsgi_head_t){ -200, "X", headers, 1 }) != APR_SUCCESS);
+}
+
+static void head_may_ask_for_the_connection_to_be_closed(void)
+{
+    static const wsgi_field_t closing = { "connection", "Close", 10, 5 };
+    wsgi_head_t head = { 200, "OK", &closing, 1 }, got;
+
+    CHECK_INT(pass_head(&got, &head), APR_SUCCESS);
+    CHECK_INT(got.header_count, 1);
 }
 
 static void head_of_any_other_length_is_refused(void)
@@ -327,6 +337,7 @@ int main(void)
     TAP_RUN(head_survives_the_round_trip);
     TAP_RUN(head_without_headers_and_reason);
     TAP_RUN(head_that_would_break_framing_is_refused);
+    TAP_RUN(head_may_ask_for_the_connection_to_be_closed);
     TAP_RUN(head_of_any_other_length_is_refused);
     TAP_RUN(frames_come_from_their_side_only);
     TAP_RUN(lengths_of_frames_are_bounded);
