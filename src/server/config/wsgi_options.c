@@ -274,7 +274,7 @@ static const char *read_one(void *record, const wsgi_option_t *table, const char
         option++;
     }
     if (option->name == NULL) {
-        return apr_psprintf(pconf, "%s: there is no option '%s'; known are: %s", directive, name,
+        return apr_psprintf(pconf, "%s: there is no option '%s' that could be '%s'; known are: %s", directive, name, value,
                             known_names(table, pconf));
     }
     if (!store((char *)record + option->offset, option, value, pconf)) {
