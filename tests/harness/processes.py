@@ -84,3 +84,14 @@ def shared_segments(creators: Set[int]) -> List[str]:
     except OSError:
         return []
     return [line for line in lines if int(line.split()[4]) in creators]
+
+
+def open_connections(port: int) -> int:
+    """TCP connections over IPv4 that the server on ``port`` has not closed yet."""
+    listening, time_wait = "0A", "06"
+    try:
+        with open("/proc/net/tcp") as file:
+            lines = [line.split() for line in file.read().splitlines()[1:]]
+    except OSError:
+        return 0
+    return sum(int(words[1].rpartition(":")[2], 16) == port and words[3] not in (listening, time_wait) for words in lines)

@@ -175,12 +175,23 @@ class Server:
             wait_until(lambda: len(re.findall(pattern, self.log.all())) > before, START_SECONDS, "restart of Apache")
             wait_until(self.accepts, START_SECONDS, "port open after restart")
 
+    def wait_idle(self) -> None:
+        """Wait for connections to be closed, if they are about to be.
+
+        The event MPM of Apache 2.4.71 can crash when it stops while a worker frees a connection: its main thread then
+        closes the socket of that connection a second time.
+        """
+        deadline = time.monotonic() + 1
+        while processes.open_connections(self.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """TERM, wait for the end, and fail when something of the server is still there."""
         if self.process is None:
             return
         problems = []
         if self.process.poll() is None:
+            self.wait_idle()
             self.process.terminate()
             try:
                 self.process.wait(STOP_SECONDS)
