@@ -56,7 +56,8 @@ static void run_current(void)
 
 static void change_once(void)
 {
-    static const uint8_t telling[] = { 0, 1, 0x7f, 0x80, 0xff, '\n', '\r', ' ', '"', '\'', '\\', '=', ':', '/', '0', '9' };
+    static const uint8_t telling[] = { 0,   1,    0x7f, 0x80, 0xff, '\n', '\r', ' ',
+                                       '"', '\'', '\\', '=',  ':',  '/',  '0',  '9' };
     uint32_t at = current.size > 0 ? next_random((uint32_t)current.size) : 0;
     uint32_t length = 1 + next_random(8);
 
