@@ -75,7 +75,7 @@ class Modules(build_ext):
             self.warn("this Python has no shared library: each process that runs Python will hold a copy of its code")
         defines = {"WSGI_DEFAULT_SOABI": pyconfig.soabi(), "WSGI_PYTHON_VERSION_TEXT": pyconfig.version()}
         flags = ['-D%s="%s"' % item for item in defines.items()]
-        return self.apache.compile_flags() + flags, self.kind_of_output()
+        return self.apache.compile_flags() + flags, self.kind_of_output() + ["-lm"]
 
     def bridge_flags(self):
         flags = self.apache.apr("--includes", "--cppflags") + ["-I" + d for d in pyconfig.include_dirs()]
