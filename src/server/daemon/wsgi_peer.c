@@ -1,5 +1,6 @@
 #include "daemon/wsgi_peer.h"
 
+#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +20,6 @@ typedef struct {
     int body_ended;  /* BODY_END was seen, or there is no body */
     apr_status_t broken; /* kept once reading failed: it is not tried again */
     apr_size_t body_left; /* of the current BODY frame */
-    int head_sent;
     int ended;       /* END was sent, or cannot be */
     int gone;        /* the child closed its end */
 } conversation_t;
@@ -121,8 +121,7 @@ static int prepend_head(conversation_t *c, struct iovec *out, const wsgi_head_t 
     out->iov_base = wsgi_codec_encode_head(&len, head, c->pool);
     out->iov_len = len;
     *rv = out->iov_base ? APR_SUCCESS : APR_ENOSPC;
-    c->head_sent = out->iov_base != NULL;
-    return c->head_sent;
+    return out->iov_base != NULL;
 }
 
 /* Everything that fits one DATA frame, with what goes before and after it, in one gathered write. */
@@ -147,10 +146,10 @@ static apr_status_t send_gathered(conversation_t *c, const wsgi_head_t *head, co
     }
     if (is_last) {
         out[n++] = (struct iovec){ &end, sizeof(end) };
-        c->ended = 1;
     }
     if (rv == APR_SUCCESS) {
         rv = deliver(c, out, n, -1);
+        c->ended = is_last;
     }
     if (out != on_stack) {
         free(out);
@@ -278,11 +277,13 @@ static const wsgi_exchange_ops_t peer_ops = {
     .log_enabled = peer_log_enabled,
 };
 
-static void log_request(conversation_t *c, wsgi_log_level_t level, const char *text)
+/* Log an error in the context of the request. `format` takes the name of the group. */
+static void log_error(conversation_t *c, int line, const char *format)
 {
-    wsgi_record_t record = { .level = level, .file = __FILE__, .line = __LINE__, .text = text };
+    wsgi_record_t record = { .level = WSGI_LOG_ERR, .file = __FILE__, .line = line };
 
-    if (peer_log_enabled(&c->exchange, level)) {
+    if (peer_log_enabled(&c->exchange, record.level)) {
+        record.text = apr_psprintf(c->pool, format, c->peer->endpoint->group->name);
         peer_log(&c->exchange, &record);
     }
 }
@@ -298,54 +299,70 @@ static int is_same_secret(const unsigned char *a, const unsigned char *b)
     return difference == 0;
 }
 
-static int is_missing_secret(const unsigned char *secret)
+/* Whether the sender of a REQUEST payload knows the secret of the group. @return 0 after logging that it does not */
+static int is_entitled(conversation_t *c, const char *payload, apr_size_t len)
 {
     static const unsigned char none[WSGI_SECRET_BYTES];
+    const wsgi_endpoint_t *endpoint = c->peer->endpoint;
+    const unsigned char *secret = wsgi_codec_secret(payload, len);
 
-    return is_same_secret(secret, none);
+    if (secret == NULL || is_same_secret(secret, none)) {
+        wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+                 WSGI_LOGNO(0033) "Daemon process '%s' received a request without proof of origin; it is dropped.",
+                 endpoint->group->name);
+        return 0;
+    }
+    if (!is_same_secret(secret, endpoint->secret)) {
+        wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+                 WSGI_LOGNO(0034) "Daemon process '%s' received a request whose proof of origin does not match; it is "
+                                  "dropped.",
+                 endpoint->group->name);
+        return 0;
+    }
+    return 1;
+}
+
+/* Read the payload of the first frame. */
+static apr_status_t receive_payload(conversation_t *c, char **payload, apr_size_t *len)
+{
+    wsgi_frame_t frame;
+    apr_status_t rv = wsgi_channel_next(&c->channel, &frame);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (frame.type != WSGI_FRAME_REQUEST) {
+        return APR_EGENERAL;
+    }
+    c->body = frame.flags;
+    *len = frame.length;
+    rv = wsgi_channel_payload(&c->channel, payload);
+    return rv == APR_EOF ? APR_ECONNABORTED : rv;
 }
 
 /* Read and verify the request. @return 0 after logging why the connection is to be dropped */
 static int receive_request(conversation_t *c)
 {
-    const wsgi_peer_t *peer = c->peer;
-    const char *name = peer->endpoint->group->name;
-    wsgi_frame_t frame;
-    char *payload;
-    apr_status_t rv = wsgi_channel_next(&c->channel, &frame);
+    char *payload = NULL;
+    apr_size_t len = 0;
+    apr_status_t rv = receive_payload(c, &payload, &len);
 
     if (rv == APR_EOF) {
         return 0; /* a child that gave up waiting, or somebody who looked whether we listen */
     }
-    if (rv == APR_SUCCESS && frame.type != WSGI_FRAME_REQUEST) {
-        rv = APR_EGENERAL;
-    }
     if (rv == APR_SUCCESS) {
-        c->body = frame.flags;
-        rv = wsgi_channel_payload(&c->channel, &payload);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wsgi_codec_decode_request(&c->call, payload, frame.length, c->pool);
+        if (!is_entitled(c, payload, len)) {
+            return 0;
+        }
+        rv = wsgi_codec_decode_request(&c->call, payload, len, c->pool);
     }
     if (rv != APR_SUCCESS) {
-        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ERR, rv,
-                 WSGI_LOGNO(0080) "Daemon process '%s' could not read or decode a request; it is dropped.", name);
+        wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ERR, rv,
+                 WSGI_LOGNO(0080) "Daemon process '%s' could not read or decode a request; it is dropped.",
+                 c->peer->endpoint->group->name);
         return 0;
     }
-    if (is_same_secret(c->call.secret, peer->endpoint->secret)) {
-        return 1;
-    }
-    if (is_missing_secret(c->call.secret)) {
-        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0033) "Daemon process '%s' received a request without proof of origin; it is dropped.",
-                 name);
-    } else {
-        wsgi_log(&peer->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0034) "Daemon process '%s' received a request whose proof of origin does not match; it is "
-                                  "dropped.",
-                 name);
-    }
-    return 0;
+    return 1;
 }
 
 /* A path as it is seen inside the chroot, NULL when it lies outside. */
@@ -413,14 +430,14 @@ static wsgi_outcome_t execute(conversation_t *c, apr_time_t accepted)
     };
 
     if (is_expired(c, accepted)) {
-        log_request(c, WSGI_LOG_ERR,
-                    WSGI_LOGNO(0084) "Request waited longer than queue-timeout before a thread of the daemon process "
-                                     "took it; it is not run.");
+        log_error(c, __LINE__,
+                  WSGI_LOGNO(0084) "Request waited longer than queue-timeout before a thread of daemon process '%s' "
+                                   "took it; it is not run.");
         return WSGI_EXPIRED;
     }
     if (peer->runtime == NULL) {
-        log_request(c, WSGI_LOG_ERR,
-                    WSGI_LOGNO(0087) "Python is not available in this daemon process; the request cannot be run.");
+        log_error(c, __LINE__,
+                  WSGI_LOGNO(0087) "Python is not available in daemon process '%s'; the request cannot be run.");
         return WSGI_FAILED;
     }
     return peer->bridge->execute(peer->runtime, &request, &c->exchange);
@@ -441,6 +458,9 @@ wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_
         outcome = execute(c, accepted);
         (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
         wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
+        if (outcome == WSGI_DONE && peer->loaded) {
+            peer->loaded(peer->context, c->call.route.script, c->call.route.application_group);
+        }
     }
     wsgi_channel_done(&c->channel);
     close(fd);

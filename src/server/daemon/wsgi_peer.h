@@ -23,6 +23,8 @@ typedef struct {
      * when another request already waits for it. See wsgi_exchange_ops_t.script_changed.
      */
     wsgi_change_t (*script_changed)(void *context, const char *script, const char *application_group);
+    /** A script has run here: what replaces this process should load it before it serves. NULL: nobody asks. */
+    void (*loaded)(void *context, const char *script, const char *application_group);
     /** Data moved for a request: inactivity timer. NULL: no such timer. */
     void (*activity)(void *context);
     void *context;
