@@ -316,13 +316,13 @@ def configuration(settings: Settings, is_file: Callable[[str], bool] = os.path.i
         "access_log_format": quote(settings.access_log_format),
         "allow_override": " ".join(settings.allow_override) or "None",
         "python_home": quote(settings.host_facts.python_home),
-        "python_path": quote(":".join(settings.python_path)),
+        "python_path": quote(":".join((settings.working_directory,) + settings.python_path)),
         "socket_prefix": quote(os.path.join(settings.socket_prefix, "wsgi")),
         "handler_script": quote(os.path.join(settings.server_root, "handler.wsgi")),
         "process_group": quote("%{GLOBAL}" if in_apache else settings.process_group),
         "document_root_directory": quote(settings.document_root.rstrip("/") + "/"),
         "mount_directory": quote(mount.rstrip("/") + "/"),
-        "server_name": quote(settings.host or "localhost"),
+        "server_name": quote("[%s]" % settings.host if ":" in (settings.host or "") else settings.host or "localhost"),
     }
     values.update(_mpm_values("prefork", settings.prefork))
     values.update(_mpm_values("threaded", settings.threaded))

@@ -243,5 +243,5 @@ def resolve(options: Mapping[str, Any], host: Host, command: Tuple[str, ...] = (
     given["locale"] = choose_locale(given, host)
     given["https"] = bool(given["https_port"])
     given["redirect_www"] = bool(given["server_name"] and given["server_name"].startswith("www."))
-    given["url_host"] = given["server_name"] or name
+    given["url_host"] = given["server_name"] or ("[%s]" % name if ":" in name else name)
     return Settings(host_facts=host, original_command=tuple(command), **given)
