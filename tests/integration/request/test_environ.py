@@ -122,7 +122,8 @@ def test_mod_wsgi_keys(answer, mode, server):
     assert environ["mod_wsgi.server_pid"].isdigit()
     assert int(environ["mod_wsgi.server_pid"]) in {entry.pid for entry in server.processes()}
     assert re.fullmatch(r"\S{10,}", environ["mod_wsgi.request_id"])
-    assert types["mod_wsgi.thread_id"] == "int" and environ["mod_wsgi.thread_id"] >= 1
+    on_initial_thread = mode == "embedded" and server.site.mpm == "prefork"
+    assert types["mod_wsgi.thread_id"] == "int" and (environ["mod_wsgi.thread_id"] == 0) is on_initial_thread
     assert (int(environ["mod_wsgi.server_pid"]) == answer["pid"]) is (mode == "embedded")
 
 
