@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-IGNORED = shutil.ignore_patterns(".git", ".dev", ".pytest_cache", "__pycache__", "build", "dist", "*.egg-info", "configure",
-                                 "config.log", "config.status", "autom4te.cache", "Makefile", "pythons.mk", "_build")
+IGNORED = shutil.ignore_patterns(".git", ".dev", ".pytest_cache", "__pycache__", "build", "dist", "*.egg-info",
+                                 "configure", "config.log", "config.status", "autom4te.cache", "Makefile", "pythons.mk", "_build")
 
 
 @contextmanager
@@ -26,7 +26,8 @@ def copy_to(folder: Path) -> Path:
     """Copy what a fresh clone holds of what a build needs."""
     copy = folder / "source"
     copy.mkdir()
-    for name in ("configure.ac", "Makefile.in", "setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.rst", "dev"):
+    for name in ("configure.ac", "Makefile.in", "setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.rst",
+                 "dev"):
         shutil.copy2(str(TOP / name), str(copy / name))
     shutil.copytree(str(TOP / "src"), str(copy / "src"), ignore=IGNORED)
     shutil.copytree(str(TOP / "tests" / "package"), str(copy / "tests" / "package"), ignore=IGNORED)

@@ -95,8 +95,8 @@ class Running:
     def __init__(self, venv, place, *arguments):
         self.port = free_port()
         self.log = open(str(place / "output"), "wb+")
-        command = [str(venv / "bin" / "mod_wsgi-express"), "start-server", "--host", "127.0.0.1", "--port", str(self.port),
-                   "--server-root", str(place / "root"), "--log-to-terminal", *account(), *arguments]
+        command = [str(venv / "bin" / "mod_wsgi-express"), "start-server", "--host", "127.0.0.1", "--port",
+                   str(self.port), "--server-root", str(place / "root"), "--log-to-terminal", *account(), *arguments]
         self.process = subprocess.Popen(command, cwd=str(place), stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, start_new_session=True)
 
@@ -203,14 +203,14 @@ def test_usage_errors(venv, place, arguments):
 
 
 FULL = [
-    "--processes", "2", "--threads", "3", "--mount-point", "/app", "--server-name", "www.example.org", "--server-alias",
-    "*.example.net", "--setenv", "KEY", 'a "quoted" value', "--passenv", "HOME", "--python-path", "/srv/a b", "--url-alias",
-    "/static/", "/usr/share", "--url-alias", "/robots.txt", "/etc/hostname", "--error-document", "404", "/gone.html",
+    "--processes", "2", "--threads", "3", "--mount-point", "/app", "--server-name", "www.example.org",
+    "--server-alias", "*.example.net", "--setenv", "KEY", 'a "quoted" value', "--passenv", "HOME", "--python-path", "/srv/a b",
+    "--url-alias", "/static/", "/usr/share", "--url-alias", "/robots.txt", "/etc/hostname", "--error-document", "404", "/gone.html",
     "--access-log", "--access-log-format", "%h %{User-Agent}i", "--error-log-format", "[%t] %M", "--rotate-logs",
     "--keep-alive-timeout", "0", "--chunked-request", "--error-override", "--enable-sendfile", "--trust-proxy-header",
     "X-Forwarded-For", "--trust-proxy", "10.0.0.0/8", "--directory-index", "index.html", "--directory-listing",
     "--allow-override", "FileInfo", "--compress-responses", "--ignore-activity", "/health", "--switch-interval", "0.01",
-    "--python-warnings", "ignore::DeprecationWarning", "--proxy-mount-point", "/other", "http://127.0.0.1:9/", "--http2",
+    "--python-warnings", "ignore::DeprecationWarning", "--http2", "--proxy-mount-point", "/other", "http://127.0.0.1:9/",
     "--proxy-timeout", "10", "--log-level", "info wsgi:debug", "--map-head-to-get", "Off", "--disable-reloading",
 ]
 
@@ -228,8 +228,8 @@ def test_apache_accepts_the_generated_configuration(venv, place, arguments):
 
 
 def test_https_configuration_is_accepted(venv, place):
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", place / "site.key",
-        "-out", place / "site.crt", cwd=place)
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+        "-keyout", place / "site.key", "-out", place / "site.crt", cwd=place)
     for names in ([], ["--server-name", "www.example.org"]):
         express(venv, "setup-server", "--server-root", place / "root", "--port", "8001", "--https-port", "8444",
                 "--ssl-certificate", place / "site", "--https-only", "--hsts-policy", "max-age=60", *names, *account(),
@@ -283,7 +283,8 @@ def test_module_is_served(start, mode):
 def test_static_files_come_first(start, place):
     (place / "files").mkdir()
     (place / "files" / "x.txt").write_text("from Apache")
-    server = start("--document-root", str(place / "files"), "--application-type", "module", "mod_wsgi.diagnostics.hello")
+    server = start("--document-root", str(place / "files"), "--application-type", "module",
+                   "mod_wsgi.diagnostics.hello")
     assert server.get("/x.txt") == (200, b"from Apache")
     assert server.get("/y.txt") == (200, b"Hello World!")
     assert server.get("/") == (200, b"Hello World!")
@@ -359,3 +360,57 @@ def test_reload_on_changes_of_any_module(start, place):
     while server.get("/")[1] != b"two":
         assert time.monotonic() < deadline, server.output()
         time.sleep(0.1)
+
+
+PROJECT = """
+import os, sys
+from pathlib import Path
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = "only for tests"
+INSTALLED_APPS = ["django.contrib.staticfiles", "%s"]
+ROOT_URLCONF = "site_here.urls"
+WSGI_APPLICATION = "site_here.wsgi.application"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "collected"
+"""
+
+
+@pytest.fixture
+def django_project(venv, place):
+    """A project whose WSGI module must not be imported by the command."""
+    django = pytest.importorskip("django")
+    packages = os.path.dirname(os.path.dirname(django.__file__))
+    purelib = run(venv / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place)
+    with open(os.path.join(purelib.strip(), "packages_of_the_tests.pth"), "w") as file:
+        file.write(packages + "\n")
+    site = place / "site_here"
+    site.mkdir()
+    (site / "__init__.py").write_text("")
+    (site / "urls.py").write_text("urlpatterns = []\n")
+    (site / "wsgi.py").write_text("raise SystemExit('imported by the command')\n")
+    (place / "manage.py").write_text(
+        "import os, sys\nos.environ['DJANGO_SETTINGS_MODULE'] = 'site_here.settings'\n"
+        "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n")
+    return place
+
+
+@pytest.mark.parametrize("application", ["mod_wsgi.express", "mod_wsgi.server"])
+def test_django_command(venv, django_project, application):
+    (django_project / "site_here" / "settings.py").write_text(PROJECT % application)
+    root = django_project / "root"
+    output = run(venv / "bin" / "python", "manage.py", "runmodwsgi", "--setup-only", "--server-root", root, "--port",
+                 "8005", "--url-alias", "/media", "/usr/share", *account(), cwd=django_project)
+    assert "http://localhost:8005/" in output
+    handler = (root / "handler.wsgi").read_text()
+    assert "'site_here.wsgi'" in handler and "kind='module'" in handler
+    configuration = (root / "httpd.conf").read_text()
+    assert 'Alias "/static" "%s"' % (django_project / "collected") in configuration
+    assert 'Alias "/media" "/usr/share"' in configuration
+    assert 'home="%s"' % django_project in configuration
+
+
+def test_django_command_names_the_option_that_does_not_fit(venv, django_project):
+    (django_project / "site_here" / "settings.py").write_text(PROJECT % "mod_wsgi.express")
+    output = run(venv / "bin" / "python", "manage.py", "runmodwsgi", "--https-only", cwd=django_project, succeeds=False)
+    assert "CommandError: --https-only needs --https-port" in output
+    assert "%" in run(venv / "bin" / "python", "manage.py", "runmodwsgi", "--help", cwd=django_project)

@@ -48,7 +48,8 @@ def test_environ_shows_groups_and_echoes_the_body():
 
 
 def test_overview_escapes_what_the_client_sent():
-    page = call(overview.application, PATH_INFO="/<script>alert(1)</script>", HTTP_USER_AGENT='"><img src=x>')[2].decode()
+    hostile = {"PATH_INFO": "/<script>alert(1)</script>", "HTTP_USER_AGENT": '"><img src=x>'}
+    page = call(overview.application, **hostile)[2].decode()
     assert "<script" not in page and "<img" not in page
     assert "&lt;script&gt;" in page
 

@@ -67,7 +67,9 @@ def test_names_of_a_named_group():
     assert (made.process_group, made.daemon_title) == ("shop", "(wsgi:shop)")
 
 
-@pytest.mark.parametrize("given, mount", [("/", "/"), ("app", "/app"), ("/a//b/", "/a/b"), ("/a/../b", "/b"), ("//x", "/x")])
+@pytest.mark.parametrize("given, mount", [
+    ("/", "/"), ("app", "/app"), ("/a//b/", "/a/b"), ("/a/../b", "/b"), ("//x", "/x"),
+])
 def test_mount_point_is_normalised(given, mount):
     assert settings(mount_point=given).mount_point == mount
 
