@@ -42,6 +42,9 @@ typedef struct {
     apr_interval_time_t timeout; /* Apache's Timeout, for socket_timeout 0 */
     wsgi_log_sink_t log;           /* server scope */
     wsgi_origin_sink_t request_log;/* request scope, in a worker */
+    const char *const *argv;   /* Apache's own command line in its first memory: where a process title goes */
+    int argc;
+    int core_dumps;            /* CoreDumpDirectory is set: processes that changed identity stay dumpable */
     /** In a new keeper: close Apache's listening sockets, undo its signal handling. */
     void (*leave_apache)(void *context);
     /** In a new worker, before Python starts: send its log to the log of the group's virtual host. */
@@ -56,12 +59,10 @@ typedef struct {
  * A cleanup on pconf retires them: at a graceful restart when the next generation is ready, else at once.
  * @param endpoints receives an array of `count` endpoints, NULL entries for groups that did not start
  * @param retained  a pointer that survives reloading of the module (ap_retained_data_get), NULL at first
- * @param pglobal   lives as long as the parent process
  * @return APR_SUCCESS, or the first failure; either way `endpoints` is set
  */
 apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apache_t *apache,
-                                   const wsgi_group_plan_t *plans, int count, void **retained, apr_pool_t *pconf,
-                                   apr_pool_t *pglobal);
+                                   const wsgi_group_plan_t *plans, int count, void **retained, apr_pool_t *pconf);
 
 /** In a new Apache child: close what belongs to the parent alone. The generation's life line stays open. */
 void wsgi_supervisor_enter_child(void *retained);

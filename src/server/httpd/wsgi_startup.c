@@ -2,6 +2,7 @@
 
 #include <ap_listen.h>
 #include <ap_mpm.h>
+#include <mpm_common.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -148,6 +149,9 @@ static void lend_apache(wsgi_apache_t *apache, server_rec *main_server, apr_pool
                                .apache_uid = geteuid() == 0 ? ap_unixd_config.user_id : geteuid(),
                                .generation = process.servers.generation,
                                .timeout = main_server->timeout,
+                               .argv = main_server->process->argv,
+                               .argc = main_server->process->argc,
+                               .core_dumps = ap_coredumpdir_configured,
                                .log = wsgi_hostlog_server(main_server),
                                .request_log = wsgi_hostlog_origin(&process.servers),
                                .leave_apache = leave_apache,
@@ -191,7 +195,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     wsgi_review(setup, main_server, process.apache.socket_prefix, ptemp);
     /* What fails is logged and costs only the group it concerns. */
     (void)wsgi_supervisor_start(&process.endpoints, &process.apache, wsgi_plans_make(setup, pconf),
-                                setup->definitions->nelts, process.retained, pconf, main_server->process->pool);
+                                setup->definitions->nelts, process.retained, pconf);
     return OK;
 }
 

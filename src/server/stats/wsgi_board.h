@@ -50,6 +50,16 @@ void wsgi_board_keeper_ended(wsgi_board_t *board, int slot, int status);
 /** The first worker of this generation is ready: older generations may retire. */
 void wsgi_board_keeper_generation_ready(wsgi_board_t *board, int generation);
 
+/**
+ * A worker born at `birth` (any rising number; wsgi_clock_now() of its fork) is ready and has the scripts as they
+ * are on disk now: older workers must not serve a script that they find changed.
+ */
+void wsgi_board_keeper_fresh(wsgi_board_t *board, apr_time_t birth);
+apr_time_t wsgi_board_read_fresh(const wsgi_board_t *board);
+
+/** Forget workers that ended unseen, because their keeper was killed. */
+void wsgi_board_keeper_sweep(wsgi_board_t *board);
+
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);

@@ -1,0 +1,52 @@
+#ifndef WSGI_CONTROL_H
+#define WSGI_CONTROL_H
+
+#include <apr_errno.h>
+
+/**
+ * Short messages between a keeper and one of its workers, and from the Apache parent to a keeper, over a socket
+ * pair. An end of file means that the other process is gone. What a worker says is untrusted input to its keeper:
+ * types and lengths are checked.
+ */
+
+typedef enum {
+    /* worker to keeper */
+    WSGI_CONTROL_READY = 1,   /* serves requests from now on */
+    WSGI_CONTROL_LOADED = 2,  /* text: application group, NUL, script */
+    WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
+    /* keeper to worker */
+    WSGI_CONTROL_RETIRE = 16, /* text: reason; accept nothing more, finish, end */
+    /* parent to keeper */
+    WSGI_CONTROL_SUPERSEDED = 32, /* the next generation shares the listener: retire once it is ready */
+    WSGI_CONTROL_TERMINATE = 33   /* end now */
+} wsgi_control_type_t;
+
+enum { WSGI_CONTROL_TEXT = 4096 }; /* longest text with its NUL, bytes */
+
+typedef struct {
+    int type;
+    int len;                      /* of text, without the NUL that follows it */
+    char text[WSGI_CONTROL_TEXT]; /* may hold further NULs */
+} wsgi_control_message_t;
+
+typedef struct {
+    int fd; /* owned by whoever made it; -1: closed */
+    int used;
+    char buf[WSGI_CONTROL_TEXT + 8];
+} wsgi_control_t;
+
+void wsgi_control_init(wsgi_control_t *control, int fd);
+
+/**
+ * Send one message. Blocks only when the other side has not read for long.
+ * @return APR_SUCCESS; APR_ENOSPC when the text is too long; an error of send
+ */
+apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *text, int len);
+
+/**
+ * Take the next message without waiting.
+ * @return 1 a message; 0 none yet; -1 the other side is gone or sent what no message is
+ */
+int wsgi_control_next(wsgi_control_t *control, wsgi_control_message_t *message);
+
+#endif

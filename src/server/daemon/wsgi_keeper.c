@@ -1,0 +1,566 @@
+#include "daemon/wsgi_keeper.h"
+
+#include <apr_strings.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/wsgi_clock.h"
+#include "base/wsgi_exitstatus.h"
+#include "daemon/wsgi_child.h"
+#include "daemon/wsgi_control.h"
+#include "daemon/wsgi_signals.h"
+#include "daemon/wsgi_worker.h"
+#include "wire/wsgi_socket.h"
+
+enum {
+    WARM_SCRIPTS = 16,
+    SUPERSEDED_LOOK = 50000, /* microseconds between two looks whether the next generation is ready */
+    FIRST_PAUSE = 100000,    /* before another try after a worker that died young; doubled up to the last */
+    LAST_PAUSE = 20000000,
+    YOUNG = 5000000,         /* a worker that lived less long than this died young */
+    SLACK = 1000000          /* beyond the worker's own time-outs before it is killed */
+};
+
+typedef enum { MEMBER_FREE, MEMBER_STARTING, MEMBER_READY, MEMBER_RETIRING } member_state_t;
+
+typedef struct {
+    member_state_t state;
+    pid_t pid;
+    int slot;
+    wsgi_control_t control;
+    apr_time_t birth;
+    apr_time_t kill_at;       /* 0: never */
+    int is_obsolete;          /* to be retired once there are enough others */
+    char reason[64];          /* why */
+} member_t;
+
+typedef struct {
+    const wsgi_keeper_start_t *start;
+    const wsgi_group_t *group;
+    const wsgi_log_sink_t *log;
+    wsgi_board_t *board;
+    wsgi_signals_t signals;
+    wsgi_control_t parent;
+    apr_pool_t *pool;
+    apr_pool_t *scratch;       /* cleared with every turn of the loop */
+    member_t *members;
+    int capacity;
+    wsgi_warm_script_t warm[WARM_SCRIPTS];
+    int warm_count;
+    apr_interval_time_t pause; /* 0: the last worker did not die young */
+    apr_time_t next_start;     /* no new worker before */
+    apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
+    int is_superseded;
+    int is_draining;
+    int is_terminating;
+} keeper_t;
+
+/* ---- members ---- */
+
+static int count_in(const keeper_t *k, member_state_t state)
+{
+    int n = 0;
+
+    for (int i = 0; i < k->capacity; i++) {
+        n += k->members[i].state == state;
+    }
+    return n;
+}
+
+static int count_lasting(const keeper_t *k, member_state_t state)
+{
+    int n = 0;
+
+    for (int i = 0; i < k->capacity; i++) {
+        n += k->members[i].state == state && !k->members[i].is_obsolete;
+    }
+    return n;
+}
+
+static int is_empty(const keeper_t *k)
+{
+    return count_in(k, MEMBER_FREE) == k->capacity;
+}
+
+static void close_control(member_t *m)
+{
+    if (m->control.fd >= 0) {
+        close(m->control.fd);
+        m->control.fd = -1;
+    }
+}
+
+/* In a new worker: what only the keeper may hold. */
+static void leave_keeper(keeper_t *k)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].state != MEMBER_FREE) {
+            close_control(&k->members[i]);
+        }
+    }
+    close(k->parent.fd);
+    close(k->start->life_line);
+}
+
+static void be_worker(keeper_t *k, int slot, apr_time_t birth, int control)
+{
+    wsgi_worker_start_t start = { .plan = k->start->plan,
+                                  .endpoint = k->start->endpoint,
+                                  .apache = k->start->apache,
+                                  .listener = k->start->listener,
+                                  .keeper = control,
+                                  .slot = slot,
+                                  .birth = birth,
+                                  .warm = k->warm,
+                                  .warm_count = k->warm_count,
+                                  .pprocess = k->pool };
+
+    leave_keeper(k);
+    wsgi_worker_run(&start);
+}
+
+static member_t *free_member(keeper_t *k)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].state == MEMBER_FREE) {
+            return &k->members[i];
+        }
+    }
+    return NULL;
+}
+
+static void back_off(keeper_t *k)
+{
+    k->pause = k->pause == 0 ? FIRST_PAUSE : k->pause * 2 < LAST_PAUSE ? k->pause * 2 : LAST_PAUSE;
+    k->next_start = wsgi_clock_now() + k->pause;
+}
+
+static void start_member(keeper_t *k)
+{
+    member_t *m = free_member(k);
+    int slot = m != NULL ? wsgi_board_keeper_take(k->board, k->start->endpoint->generation) : -1;
+    apr_time_t birth = wsgi_clock_now();
+    int pair[2] = { -1, -1 };
+    pid_t pid;
+
+    if (slot < 0) { /* as many processes as there can be still finish; a worker's end makes room */
+        back_off(k);
+        return;
+    }
+    pid = wsgi_socket_pair(pair) < 0 ? -1 : fork();
+    if (pid == 0) {
+        close(pair[0]);
+        be_worker(k, slot, birth, pair[1]);
+    }
+    if (pid < 0) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, errno,
+                 WSGI_LOGNO(0024) "Unable to start a process of daemon process group '%s'; trying again.",
+                 k->group->name);
+        wsgi_board_keeper_ended(k->board, slot, 0);
+        back_off(k);
+    }
+    if (pair[1] >= 0) {
+        close(pair[1]);
+    }
+    if (pid < 0) {
+        if (pair[0] >= 0) {
+            close(pair[0]);
+        }
+        return;
+    }
+    *m = (member_t){ .state = MEMBER_STARTING, .pid = pid, .slot = slot, .birth = birth };
+    wsgi_control_init(&m->control, pair[0]);
+    wsgi_board_keeper_started(k->board, slot, pid);
+}
+
+static void retire_member(keeper_t *k, member_t *m, const char *reason)
+{
+    apr_interval_time_t graceful = strcmp(reason, "eviction_signal") == 0 ? k->group->eviction_timeout
+                                                                            : k->group->graceful_timeout;
+
+    if (m->state != MEMBER_STARTING && m->state != MEMBER_READY) {
+        return;
+    }
+    m->state = MEMBER_RETIRING;
+    wsgi_board_keeper_state(k->board, m->slot, WSGI_WORKER_RETIRING);
+    if (graceful > 0 && k->group->shutdown_timeout > 0) {
+        m->kill_at = wsgi_clock_now() + graceful + k->group->shutdown_timeout + SLACK;
+    }
+    if (m->control.fd < 0
+        || wsgi_control_send(m->control.fd, WSGI_CONTROL_RETIRE, reason, (int)strlen(reason)) != APR_SUCCESS) {
+        (void)kill(m->pid, SIGTERM); /* it closed its end: it is about to go anyway */
+    }
+}
+
+static void retire_all(keeper_t *k, const char *reason)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        retire_member(k, &k->members[i], reason);
+    }
+}
+
+/* Replaced workers go when the group is complete without them, the oldest first. */
+static void retire_obsolete(keeper_t *k)
+{
+    int spare = count_in(k, MEMBER_READY) - k->group->processes;
+
+    while (spare-- > 0) {
+        member_t *oldest = NULL;
+        for (int i = 0; i < k->capacity; i++) {
+            member_t *m = &k->members[i];
+            if (m->state == MEMBER_READY && m->is_obsolete && (oldest == NULL || m->birth < oldest->birth)) {
+                oldest = m;
+            }
+        }
+        if (oldest == NULL) {
+            return;
+        }
+        retire_member(k, oldest, oldest->reason);
+    }
+}
+
+/* ---- what workers say ---- */
+
+/* A worker that knows the changed scripts is ready: the ones that do not accept nothing more from this moment. */
+static void finish_reload(keeper_t *k, const member_t *fresh)
+{
+    wsgi_board_keeper_fresh(k->board, fresh->birth);
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].birth < fresh->birth && k->members[i].birth <= k->reload_asked) {
+            retire_member(k, &k->members[i], "script_reload");
+        }
+    }
+    k->reload_asked = 0;
+}
+
+static void on_ready(keeper_t *k, member_t *m)
+{
+    if (m->state != MEMBER_STARTING) {
+        return;
+    }
+    m->state = MEMBER_READY;
+    wsgi_board_keeper_state(k->board, m->slot, WSGI_WORKER_READY);
+    wsgi_board_keeper_generation_ready(k->board, k->start->endpoint->generation);
+    if (k->reload_asked != 0 && m->birth > k->reload_asked) {
+        finish_reload(k, m);
+    }
+    retire_obsolete(k);
+}
+
+static void on_loaded(keeper_t *k, const wsgi_control_message_t *message)
+{
+    const char *application_group = message->text, *script = application_group + strlen(application_group) + 1;
+
+    if (script > message->text + message->len || k->warm_count == WARM_SCRIPTS) {
+        return;
+    }
+    for (int i = 0; i < k->warm_count; i++) {
+        if (strcmp(k->warm[i].script, script) == 0 && strcmp(k->warm[i].application_group, application_group) == 0) {
+            return;
+        }
+    }
+    k->warm[k->warm_count].application_group = apr_pstrdup(k->pool, application_group);
+    k->warm[k->warm_count].script = apr_pstrdup(k->pool, script);
+    k->warm_count++;
+}
+
+static void on_replace(keeper_t *k, member_t *m, const char *reason)
+{
+    if (m->state != MEMBER_READY) {
+        return;
+    }
+    if (!m->is_obsolete) {
+        m->is_obsolete = 1;
+        apr_cpystrn(m->reason, reason, sizeof(m->reason));
+    }
+    if (strcmp(reason, "script_reload") == 0 && k->reload_asked == 0) {
+        k->reload_asked = wsgi_clock_now();
+    }
+}
+
+static void read_member(keeper_t *k, member_t *m)
+{
+    wsgi_control_message_t message;
+    int got;
+
+    while ((got = wsgi_control_next(&m->control, &message)) > 0) {
+        switch (message.type) {
+        case WSGI_CONTROL_READY:
+            on_ready(k, m);
+            break;
+        case WSGI_CONTROL_LOADED:
+            on_loaded(k, &message);
+            break;
+        case WSGI_CONTROL_REPLACE:
+            on_replace(k, m, message.text);
+            break;
+        default: /* nothing a worker may say */
+            break;
+        }
+    }
+    if (got < 0) {
+        close_control(m); /* its death, which is on its way, is what counts */
+    }
+}
+
+/* ---- what happens to them ---- */
+
+/*
+ * Whether the next worker is likely to fare no better. A retired worker did what it was told; one that ended in order
+ * was told by somebody else, but for the process of a service, whose script ended on its own.
+ */
+static int died_young(const keeper_t *k, const member_t *m, int status)
+{
+    int in_order = m->state == MEMBER_READY && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    return wsgi_clock_now() - m->birth < YOUNG && m->state != MEMBER_RETIRING && (!in_order || k->group->threads == 0);
+}
+
+static void on_death(keeper_t *k, member_t *m, int status)
+{
+    int is_young = died_young(k, m, status);
+
+    wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)m->pid,
+             k->group->name, wsgi_exit_describe(status, k->scratch));
+    wsgi_board_keeper_ended(k->board, m->slot, status);
+    close_control(m);
+    m->state = MEMBER_FREE;
+    if (k->is_draining || k->is_terminating) {
+        return;
+    }
+    if (!is_young) {
+        k->pause = 0;
+        k->next_start = 0;
+        return;
+    }
+    back_off(k);
+    if (k->pause > FIRST_PAUSE) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ERR, 0,
+                 WSGI_LOGNO(0252) "Processes of daemon process group '%s' end soon after their start (the last one %s); "
+                                  "the next one is started in %.1f seconds.",
+                 k->group->name, wsgi_exit_describe(status, k->scratch), (double)k->pause / APR_USEC_PER_SEC);
+    }
+}
+
+static void reap(keeper_t *k)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (int i = 0; i < k->capacity; i++) {
+            if (k->members[i].state != MEMBER_FREE && k->members[i].pid == pid) {
+                on_death(k, &k->members[i], status);
+            }
+        }
+    }
+}
+
+static void kill_overdue(keeper_t *k, apr_time_t now)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        member_t *m = &k->members[i];
+        if (m->state != MEMBER_FREE && m->kill_at != 0 && now >= m->kill_at) {
+            wsgi_log(k->log, WSGI_HERE, WSGI_LOG_WARNING, 0,
+                     WSGI_LOGNO(0253) "Process %ld of daemon process group '%s' did not end in its time and is killed.",
+                     (long)m->pid, k->group->name);
+            (void)kill(m->pid, SIGKILL);
+            m->kill_at = 0;
+        }
+    }
+}
+
+static void terminate(keeper_t *k)
+{
+    apr_interval_time_t patience = k->group->shutdown_timeout > 0 ? k->group->shutdown_timeout + SLACK : 0;
+
+    if (k->is_terminating) {
+        return;
+    }
+    k->is_terminating = 1;
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].state != MEMBER_FREE) {
+            (void)kill(k->members[i].pid, SIGTERM);
+            k->members[i].kill_at = patience > 0 ? wsgi_clock_now() + patience : 0;
+        }
+    }
+}
+
+static void drain(keeper_t *k)
+{
+    if (!k->is_draining) {
+        k->is_draining = 1;
+        retire_all(k, "graceful_signal");
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Have as many lasting workers as the group wants, one new one at a time unless none serves. */
+static void complete(keeper_t *k, apr_time_t now)
+{
+    int missing = k->group->processes - count_lasting(k, MEMBER_READY) - count_lasting(k, MEMBER_STARTING);
+
+    if (k->is_draining || k->is_terminating || now < k->next_start) {
+        return;
+    }
+    while (missing-- > 0 && now >= k->next_start) {
+        start_member(k);
+    }
+}
+
+static void look_at_generations(keeper_t *k)
+{
+    int ready = wsgi_board_read_generation_ready(k->board);
+
+    if (k->is_superseded && ready > k->start->endpoint->generation) {
+        drain(k);
+    }
+}
+
+static apr_time_t earlier(apr_time_t a, apr_time_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static int pause_ms(const keeper_t *k, apr_time_t now)
+{
+    apr_time_t next = k->next_start > now ? k->next_start : 0;
+
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].state != MEMBER_FREE) {
+            next = earlier(next, k->members[i].kill_at);
+        }
+    }
+    if (k->is_superseded && !k->is_draining) {
+        next = earlier(next, now + SUPERSEDED_LOOK);
+    }
+    return next == 0 ? -1 : wsgi_clock_poll_ms(next);
+}
+
+static void read_signals(keeper_t *k)
+{
+    int signum;
+
+    while ((signum = wsgi_signals_next(&k->signals)) >= 0) {
+        if (signum == SIGTERM || signum == SIGINT) {
+            terminate(k);
+        }
+    }
+}
+
+static void read_parent(keeper_t *k)
+{
+    wsgi_control_message_t message;
+    int got;
+
+    while ((got = wsgi_control_next(&k->parent, &message)) > 0) {
+        if (message.type == WSGI_CONTROL_SUPERSEDED) {
+            k->is_superseded = 1;
+        } else if (message.type == WSGI_CONTROL_TERMINATE) {
+            terminate(k);
+        }
+    }
+    if (got < 0) { /* Apache's parent is gone: its children are what the life line tells about */
+        close(k->parent.fd);
+        k->parent.fd = -1;
+        k->is_superseded = 0;
+    }
+}
+
+/* Nobody of this generation is left. While the next one, which takes its place, is not ready yet, it stays. */
+static void on_life_line(keeper_t *k, int *watched)
+{
+    *watched = -1;
+    if (!k->is_superseded) {
+        drain(k);
+    }
+}
+
+static void wait_and_handle(keeper_t *k, struct pollfd *fds, int *life_line)
+{
+    int n = 3, ms = pause_ms(k, wsgi_clock_now());
+
+    fds[0] = (struct pollfd){ .fd = k->signals.control, .events = POLLIN };
+    fds[1] = (struct pollfd){ .fd = k->parent.fd, .events = POLLIN };
+    fds[2] = (struct pollfd){ .fd = *life_line, .events = POLLIN };
+    for (int i = 0; i < k->capacity; i++, n++) {
+        int is_used = k->members[i].state != MEMBER_FREE;
+        fds[n] = (struct pollfd){ .fd = is_used ? k->members[i].control.fd : -1, .events = POLLIN };
+    }
+    if (poll(fds, (nfds_t)n, ms) < 0) {
+        return; /* EINTR: the handler wrote to a pipe */
+    }
+    if (fds[0].revents) {
+        read_signals(k);
+    }
+    if (fds[1].revents) {
+        read_parent(k);
+    }
+    if (fds[2].revents) {
+        on_life_line(k, life_line);
+    }
+    for (int i = 0; i < k->capacity; i++) {
+        if (fds[3 + i].revents && k->members[i].state != MEMBER_FREE) {
+            read_member(k, &k->members[i]);
+        }
+    }
+}
+
+static void keep(keeper_t *k)
+{
+    struct pollfd *fds = apr_pcalloc(k->pool, (apr_size_t)(k->capacity + 3) * sizeof(*fds));
+    int life_line = k->start->life_line;
+
+    for (;;) {
+        apr_time_t now;
+        apr_pool_clear(k->scratch);
+        reap(k);
+        look_at_generations(k);
+        if ((k->is_draining || k->is_terminating) && is_empty(k)) {
+            return;
+        }
+        if (life_line < 0 && k->parent.fd < 0) {
+            drain(k); /* superseded, but whoever superseded it is gone, too */
+        }
+        now = wsgi_clock_now();
+        kill_overdue(k, now);
+        complete(k, now);
+        wait_and_handle(k, fds, &life_line);
+    }
+}
+
+void wsgi_keeper_run(const wsgi_keeper_start_t *start)
+{
+    keeper_t *k;
+    apr_pool_t *pool, *scratch;
+
+    apr_pool_create(&pool, NULL);
+    apr_pool_create(&scratch, pool);
+    k = apr_pcalloc(pool, sizeof(*k));
+    k->start = start;
+    k->group = start->plan->group;
+    k->log = &start->apache->log;
+    k->board = start->endpoint->board;
+    k->pool = pool;
+    k->scratch = scratch;
+    k->capacity = wsgi_board_slots(k->board);
+    k->members = apr_pcalloc(pool, (apr_size_t)k->capacity * sizeof(member_t));
+    wsgi_control_init(&k->parent, start->parent);
+    (void)setpgid(0, 0); /* a signal for Apache's group, such as Ctrl-C, reaches us through the parent, in order */
+    wsgi_signals_reset();
+    if (wsgi_signals_open_keeper(&k->signals) < 0 || !wsgi_child_take_identity(k->group, start->apache)) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, errno,
+                 WSGI_LOGNO(0254) "The keeper of daemon process group '%s' could not be set up and ends.",
+                 k->group->name);
+        _exit(1);
+    }
+    wsgi_board_keeper_sweep(k->board);
+    keep(k);
+    _exit(0);
+}

@@ -1,0 +1,28 @@
+#ifndef WSGI_RELOAD_H
+#define WSGI_RELOAD_H
+
+#include "base/wsgi_exchange.h"
+#include "daemon/wsgi_threadpool.h"
+#include "daemon/wsgi_worker.h"
+
+/**
+ * What a worker does about scripts that change on disk: the first request that notices has the process replaced and
+ * waits for that; others go on with the code that is loaded, until a worker with the new one is ready. From then on
+ * no request is served with old code.
+ */
+typedef struct wsgi_reload_t wsgi_reload_t;
+
+/** @param patience how long a request waits for the replacement before it is served with old code, microseconds */
+wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t patience);
+
+/** Decide for one request. On its thread, without the GIL; may block. Never WSGI_CHANGE_RELOAD. */
+wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_t *pool, const char *script,
+                                         const char *application_group);
+
+/** The process accepts nothing more: a younger one serves. Main thread. */
+void wsgi_reload_retired(wsgi_reload_t *reload);
+
+/** A script ran here; the keeper is told of each (application group, script) once. Any request thread. */
+void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group);
+
+#endif

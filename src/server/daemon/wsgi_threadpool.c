@@ -1,0 +1,310 @@
+#include "daemon/wsgi_threadpool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/wsgi_clock.h"
+#include "daemon/wsgi_signals.h"
+#include "wire/wsgi_socket.h"
+
+enum {
+    ACCEPTORS = 2,          /* threads that block in accept at the most */
+    INTERRUPT_PAUSE = 2000, /* microseconds between two attempts to break an accept off */
+    BUSY_PAUSE = 100000     /* after the process ran out of descriptors */
+};
+
+typedef struct {
+    wsgi_threadpool_t *pool;     /* constant */
+    int number;                  /* constant */
+    pthread_t handle;            /* constant once started */
+    pthread_cond_t woken;
+    int is_woken;                /* guarded by pool->lock */
+    int next_parked;             /* guarded by pool->lock; -1: bottom of the stack */
+    int is_accepting;            /* guarded by pool->lock */
+    _Atomic apr_int64_t begun;   /* monotonic start of its request, 0 none; owner writes */
+    _Atomic apr_int64_t serial;  /* requests begun; owner writes */
+    apr_pool_t *pcall;           /* owner thread only */
+} thread_t;
+
+struct wsgi_threadpool_t {
+    wsgi_threadpool_settings_t settings; /* constant */
+    thread_t *threads;                   /* settings.threads */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;  /* acceptors or active became fewer */
+    int acceptors;           /* guarded by lock: threads allowed to accept */
+    int top_parked;          /* guarded by lock: -1 none */
+    _Atomic int stopping;    /* no new connections */
+    _Atomic int active;
+    _Atomic apr_int64_t served;
+};
+
+/* Lock held. */
+static void unpark_one(wsgi_threadpool_t *pool)
+{
+    thread_t *t;
+
+    if (pool->top_parked < 0) {
+        return;
+    }
+    t = &pool->threads[pool->top_parked];
+    pool->top_parked = t->next_parked;
+    t->is_woken = 1;
+    t->is_accepting = 1;
+    pool->acceptors++;
+    pthread_cond_signal(&t->woken);
+}
+
+/* Lock held. Wait on the stack until another thread makes this one an acceptor. */
+static void park(thread_t *self)
+{
+    wsgi_threadpool_t *pool = self->pool;
+
+    self->is_woken = 0;
+    self->next_parked = pool->top_parked;
+    pool->top_parked = self->number;
+    while (!self->is_woken && !atomic_load(&pool->stopping)) {
+        pthread_cond_wait(&self->woken, &pool->lock);
+    }
+}
+
+/* @return 0 when the process accepts nothing more */
+static int become_acceptor(thread_t *self)
+{
+    wsgi_threadpool_t *pool = self->pool;
+
+    pthread_mutex_lock(&pool->lock);
+    if (!self->is_accepting && !atomic_load(&pool->stopping)) {
+        if (pool->acceptors < ACCEPTORS) {
+            pool->acceptors++;
+            self->is_accepting = 1;
+        } else {
+            park(self);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return self->is_accepting;
+}
+
+/* Give the role up; see that somebody still has it. */
+static void leave_acceptors(thread_t *self)
+{
+    wsgi_threadpool_t *pool = self->pool;
+
+    pthread_mutex_lock(&pool->lock);
+    self->is_accepting = 0;
+    pool->acceptors--;
+    if (atomic_load(&pool->stopping)) {
+        pthread_cond_broadcast(&pool->changed);
+    } else if (pool->acceptors == 0) {
+        unpark_one(pool);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* What accept reports about one connection or about us for a moment, not about the listener. */
+static int is_passing(int error)
+{
+    return error == EINTR || error == ECONNABORTED || error == EAGAIN || error == EWOULDBLOCK || error == EPROTO;
+}
+
+/* @return 0 when accepting is over */
+static int recover(wsgi_threadpool_t *pool, int error)
+{
+    const wsgi_threadpool_settings_t *s = &pool->settings;
+
+    if (is_passing(error)) {
+        return 1;
+    }
+    if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+        wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_ERR, error,
+                 WSGI_LOGNO(0250) "A process of daemon process group '%s' cannot accept a request now and tries again.",
+                 s->group);
+        usleep(BUSY_PAUSE);
+        return 1;
+    }
+    wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_CRIT, error,
+             WSGI_LOGNO(0018) "A process of daemon process group '%s' cannot accept requests any more; it ends.",
+             s->group);
+    s->broken(s->context);
+    return 0;
+}
+
+static void serve(thread_t *self, int fd)
+{
+    wsgi_threadpool_t *pool = self->pool;
+
+    pool->settings.serve(pool->settings.context, fd, self->number, apr_time_now(), self->pcall);
+    apr_pool_clear(self->pcall);
+    atomic_store(&self->begun, 0);
+    atomic_fetch_add(&pool->served, 1);
+    if (atomic_fetch_sub(&pool->active, 1) == 1 && atomic_load(&pool->stopping)) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->changed);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    pool->settings.served(pool->settings.context);
+}
+
+static void *run(void *arg)
+{
+    thread_t *self = arg;
+    wsgi_threadpool_t *pool = self->pool;
+
+    while (become_acceptor(self)) {
+        int fd = -1, error = 0;
+        if (!atomic_load(&pool->stopping)) {
+            fd = wsgi_socket_accept(pool->settings.listener);
+            error = errno;
+        }
+        if (fd >= 0) { /* counted before the role is given up: nobody may think us idle in between */
+            atomic_fetch_add(&pool->active, 1);
+            atomic_fetch_add(&self->serial, 1);
+            atomic_store(&self->begun, wsgi_clock_now());
+        }
+        leave_acceptors(self);
+        if (fd >= 0) {
+            serve(self, fd);
+        } else if (atomic_load(&pool->stopping) || !recover(pool, error)) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+static apr_status_t start_thread(thread_t *t, const pthread_attr_t *attr)
+{
+    const wsgi_threadpool_settings_t *s = &t->pool->settings;
+    int error = pthread_cond_init(&t->woken, NULL);
+
+    if (error != 0) {
+        wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_ALERT, error,
+                 WSGI_LOGNO(0020) "Unable to create the condition variable of request thread %d in daemon process "
+                                  "group '%s'.",
+                 t->number, s->group);
+        return error;
+    }
+    error = pthread_create(&t->handle, attr, run, t);
+    if (error != 0) {
+        wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_ALERT, error,
+                 WSGI_LOGNO(0022) "Unable to start request thread %d of daemon process group '%s'.", t->number,
+                 s->group);
+    }
+    return error;
+}
+
+static int init_attributes(pthread_attr_t *attr, size_t stack_size)
+{
+    int error = pthread_attr_init(attr);
+
+    if (error == 0) {
+        error = pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
+    }
+    if (error == 0 && stack_size > 0) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t least = (size_t)PTHREAD_STACK_MIN;
+        size_t size = stack_size < least ? least : stack_size;
+        error = pthread_attr_setstacksize(attr, (size + page - 1) / page * page);
+    }
+    return error;
+}
+
+apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpool_settings_t *settings,
+                                   apr_pool_t *pprocess)
+{
+    wsgi_threadpool_t *pool = apr_pcalloc(pprocess, sizeof(*pool));
+    pthread_attr_t attr;
+    int error;
+
+    *out = NULL;
+    pool->settings = *settings;
+    pool->top_parked = -1;
+    pool->threads = apr_pcalloc(pprocess, (apr_size_t)settings->threads * sizeof(thread_t));
+    error = pthread_mutex_init(&pool->lock, NULL);
+    if (error == 0) {
+        error = pthread_cond_init(&pool->changed, NULL);
+    }
+    if (error == 0) {
+        error = init_attributes(&attr, settings->stack_size);
+    }
+    if (error != 0) {
+        wsgi_log(&settings->log, WSGI_HERE, WSGI_LOG_ALERT, error,
+                 WSGI_LOGNO(0021) "Unable to set up the request threads of daemon process group '%s'.",
+                 settings->group);
+        return error;
+    }
+    *out = pool; /* before the threads run: they may report at once */
+    for (int i = 0; i < settings->threads && error == 0; i++) {
+        pool->threads[i] = (thread_t){ .pool = pool, .number = i };
+        apr_pool_create(&pool->threads[i].pcall, NULL); /* an allocator of its own: no lock between threads */
+        error = start_thread(&pool->threads[i], &attr);
+    }
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
+/* Lock held. */
+static void interrupt_acceptors(wsgi_threadpool_t *pool)
+{
+    for (int i = 0; i < pool->settings.threads; i++) {
+        if (pool->threads[i].is_accepting) {
+            pthread_kill(pool->threads[i].handle, WSGI_SIGNAL_INTERRUPT);
+        }
+    }
+}
+
+void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->stopping, 1);
+    for (int i = 0; i < pool->settings.threads; i++) {
+        pthread_cond_signal(&pool->threads[i].woken);
+    }
+    while (pool->acceptors > 0) {
+        struct timespec until;
+        /* A thread may be just before accept, where the signal does nothing: try until each has left. */
+        interrupt_acceptors(pool);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += INTERRUPT_PAUSE * 1000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+int wsgi_threadpool_active(const wsgi_threadpool_t *pool)
+{
+    return atomic_load(&pool->active);
+}
+
+apr_int64_t wsgi_threadpool_served(const wsgi_threadpool_t *pool)
+{
+    return atomic_load(&pool->served);
+}
+
+apr_time_t wsgi_threadpool_request(const wsgi_threadpool_t *pool, int thread, apr_int64_t *serial, pthread_t *handle)
+{
+    const thread_t *t = &pool->threads[thread];
+
+    *serial = atomic_load(&t->serial);
+    *handle = t->handle;
+    return atomic_load(&t->begun);
+}
+
+int wsgi_threadpool_wait_idle(wsgi_threadpool_t *pool, apr_time_t deadline)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->active) > 0 && (deadline == 0 || wsgi_clock_now() < deadline)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 50000000L; /* a deadline of the monotonic clock is looked at this often */
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return atomic_load(&pool->active) == 0;
+}

@@ -1,0 +1,56 @@
+#ifndef WSGI_THREADPOOL_H
+#define WSGI_THREADPOOL_H
+
+#include <apr_pools.h>
+#include <pthread.h>
+
+#include "base/wsgi_log.h"
+
+/**
+ * The request threads of a worker. A few of them block in accept on the group's listener; the others are parked on a
+ * stack, so that the one that ran last, whose memory is warm, is woken first. Whoever takes a connection and leaves
+ * nobody to accept wakes the next. In a steady state no thread is woken and no lock is contended, and none is ever
+ * shared with another process: the kernel's queue is the only one.
+ */
+typedef struct wsgi_threadpool_t wsgi_threadpool_t;
+
+typedef struct {
+    int listener;
+    int threads;            /* > 0 */
+    size_t stack_size;      /* bytes, 0: system default */
+    const char *group;      /* for messages */
+    wsgi_log_sink_t log;
+    /** Serve an accepted connection and close it. `pcall` is cleared afterwards. On a request thread. */
+    void (*serve)(void *context, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall);
+    /** A request has been served and is counted. On a request thread. */
+    void (*served)(void *context);
+    /** Accepting failed for good. On a request thread. */
+    void (*broken)(void *context);
+    void *context;
+} wsgi_threadpool_settings_t;
+
+/** Start the threads. What fails is logged (WSGI0020 to 0022). @return APR_SUCCESS when all run */
+apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpool_settings_t *settings,
+                                   apr_pool_t *pprocess);
+
+/** Accept nothing more: returns when no thread will take another connection. Any thread, any number of times. */
+void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool);
+
+/** Requests in progress. Any thread. */
+int wsgi_threadpool_active(const wsgi_threadpool_t *pool);
+
+/** Connections served since the start. Any thread. */
+apr_int64_t wsgi_threadpool_served(const wsgi_threadpool_t *pool);
+
+/**
+ * What thread number `thread` is doing. Any thread.
+ * @param serial receives a number that is another for every request
+ * @param handle receives the thread
+ * @return start of its request on the monotonic clock, 0 when it has none
+ */
+apr_time_t wsgi_threadpool_request(const wsgi_threadpool_t *pool, int thread, apr_int64_t *serial, pthread_t *handle);
+
+/** Wait until no request is in progress. @param deadline monotonic, 0: none. @return whether that came true */
+int wsgi_threadpool_wait_idle(wsgi_threadpool_t *pool, apr_time_t deadline);
+
+#endif
