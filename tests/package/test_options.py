@@ -1,4 +1,6 @@
 """The table of options, as the command line reads it."""
+import argparse
+
 import pytest
 
 from mod_wsgi.express import options
@@ -86,6 +88,12 @@ def test_a_second_entry_point_is_a_usage_error(capsys):
 
 def test_zero_leaves_a_buffer_to_the_system():
     assert parse("--send-buffer-size", "0")["send_buffer_size"] == 0
+
+
+def test_help_may_hold_a_percent_sign():
+    parser = argparse.ArgumentParser()
+    options.add_option(parser, options.Option("share", options.text, None, "Up to 100% of %(prog)s.", ("X",)))
+    assert "Up to 100% of %(prog)s." in parser.format_help()
 
 
 def test_help_lists_options_but_not_hidden_ones():

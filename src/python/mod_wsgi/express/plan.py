@@ -322,7 +322,8 @@ def configuration(settings: Settings, is_file: Callable[[str], bool] = os.path.i
         "process_group": quote("%{GLOBAL}" if in_apache else settings.process_group),
         "document_root_directory": quote(settings.document_root.rstrip("/") + "/"),
         "mount_directory": quote(mount.rstrip("/") + "/"),
-        "server_name": quote("[%s]" % settings.host if ":" in (settings.host or "") else settings.host or "localhost"),
+        # Apache takes no IPv6 address as a name of its own.
+        "server_name": quote(settings.host if settings.host and ":" not in settings.host else "localhost"),
     }
     values.update(_mpm_values("prefork", settings.prefork))
     values.update(_mpm_values("threaded", settings.threaded))
