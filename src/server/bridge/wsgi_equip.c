@@ -22,10 +22,14 @@ static int import_quietly(const char *name)
     return module != NULL ? 0 : -1;
 }
 
-/* Now, so that threading takes the process's main thread for its main thread. */
+/*
+ * Now, so that threading of the main interpreter takes the process's main thread for its main thread, and that of
+ * another interpreter one whose thread state lasts.
+ */
 static int import_threading(wsgi_interp_t *interp)
 {
-    return interp == interp->runtime->main ? import_quietly("threading") : 0;
+    (void)interp;
+    return import_quietly("threading");
 }
 
 static int set_switch_interval(wsgi_interp_t *interp)

@@ -109,31 +109,29 @@ wsgi_interp_t *wsgi_interp_adopt_main(wsgi_runtime_t *runtime, wsgi_thread_t *th
 }
 
 /*
- * GIL held, of the main interpreter on entry and on return. The new thread state belongs to the calling thread
- * from then on.
+ * GIL held, of the main interpreter on entry and on return. The first thread state stays with the interpreter
+ * until its end: CPython 3.11 aborts when an interpreter without any is given a new one, and a thread that goes
+ * must not take along what module threading has attached to it.
  */
-static int start_interp(wsgi_thread_t *thread, wsgi_interp_t *interp)
+static int start_interp(wsgi_interp_t *interp)
 {
-    PyThreadState *home = PyThreadState_Get();
-    PyThreadState *tstate = Py_NewInterpreter();
+    PyThreadState *caller = PyThreadState_Get();
     int rc;
 
-    if (tstate == NULL) {
-        PyThreadState_Swap(home);
+    interp->home = Py_NewInterpreter();
+    if (interp->home == NULL) {
+        PyThreadState_Swap(caller);
         report_failure(interp);
         return -1;
     }
-    interp->state = PyThreadState_GetInterpreter(tstate);
+    interp->state = PyThreadState_GetInterpreter(interp->home);
     rc = wsgi_equip(interp);
-    if (rc == 0) {
-        rc = wsgi_thread_adopt(thread, interp, tstate);
-    }
     if (rc < 0) {
         report_failure(interp);
         Py_CLEAR(interp->module);
-        Py_EndInterpreter(tstate);
+        Py_EndInterpreter(interp->home);
     }
-    PyThreadState_Swap(home);
+    PyThreadState_Swap(caller);
     return rc;
 }
 
@@ -150,7 +148,7 @@ static wsgi_interp_t *create(wsgi_thread_t *thread, const char *name)
     }
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Creating %s %s.", interp->label,
                        runtime->process);
-    rc = start_interp(thread, interp);
+    rc = start_interp(interp);
     wsgi_interp_leave();
     if (rc < 0) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
@@ -232,26 +230,15 @@ static int is_alone(void)
  * Py_EndInterpreter() aborts the process when a thread state is left, and a daemon thread of the application is
  * enough for that. So its first two steps are done here, and the rest only when nobody else is left.
  */
-int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp)
+int wsgi_interp_destroy(wsgi_interp_t *interp)
 {
-    wsgi_runtime_t *runtime = interp->runtime;
-    PyThreadState *home = PyThreadState_Get();
-    PyThreadState *tstate;
+    PyThreadState *caller = PyEval_SaveThread();
     int alone;
 
-    PyEval_SaveThread();
-    tstate = wsgi_thread_state(thread, interp);
-    if (tstate == NULL) {
-        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
-                 WSGI_LOGNO(0192) "No thread state can be made to destroy the %s %s.", interp->label,
-                 runtime->process);
-        PyEval_RestoreThread(home);
-        return 0;
-    }
-    PyEval_RestoreThread(tstate);
-    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Destroying %s %s.", interp->label,
-                       runtime->process);
-    wsgi_thread_detach_others(thread, interp);
+    PyEval_RestoreThread(interp->home);
+    wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Destroying %s %s.", interp->label,
+                       interp->runtime->process);
+    wsgi_thread_detach_all(interp);
     wsgi_interp_run_down();
     alone = is_alone();
     if (alone) {
@@ -260,11 +247,11 @@ int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp)
         PyErr_Clear();
         Py_CLEAR(interp->module);
         wsgi_scripts_clear(&interp->scripts);
-        Py_EndInterpreter(tstate);
-        PyThreadState_Swap(home);
+        Py_EndInterpreter(interp->home);
+        PyThreadState_Swap(caller);
     } else {
         PyEval_SaveThread();
-        PyEval_RestoreThread(home);
+        PyEval_RestoreThread(caller);
     }
     return alone;
 }

@@ -14,6 +14,7 @@ struct wsgi_interp_t {
     const char *name;           /* constant; "" = main */
     const char *label;          /* constant: "main interpreter" or "sub-interpreter 'x'" */
     PyInterpreterState *state;  /* constant */
+    PyThreadState *home;        /* constant; of a sub-interpreter: its first thread state, of no thread in particular */
     PyObject *module;           /* built-in module mod_wsgi; GIL */
     wsgi_pystate_t *pystate;    /* its state; constant until the end of the interpreter */
     wsgi_scripts_t scripts;
@@ -40,7 +41,7 @@ void wsgi_interp_leave(void);
  * GIL: held, of the main interpreter; also on return. No request may be running.
  * @return 0 if it could not be destroyed because daemon threads are alive in it
  */
-int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp);
+int wsgi_interp_destroy(wsgi_interp_t *interp);
 
 /**
  * Join the non-daemon threads of the current interpreter and run its atexit functions, without ending it.

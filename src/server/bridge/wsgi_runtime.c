@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bridge/wsgi_events.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pylog.h"
 
@@ -204,7 +203,7 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime)
     }
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
         if (interp != runtime->main) {
-            all &= wsgi_interp_destroy(thread, interp);
+            all &= wsgi_interp_destroy(interp);
         }
     }
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminating Python %s.", runtime->process);

@@ -118,13 +118,13 @@ PyThreadState *wsgi_thread_state(wsgi_thread_t *thread, wsgi_interp_t *interp)
     return make_state(thread, interp);
 }
 
-void wsgi_thread_detach_others(wsgi_thread_t *keep, wsgi_interp_t *interp)
+void wsgi_thread_detach_all(wsgi_interp_t *interp)
 {
     wsgi_thread_t *thread;
 
-    for (thread = atomic_load(&keep->runtime->threads); thread != NULL; thread = thread->next) {
+    for (thread = atomic_load(&interp->runtime->threads); thread != NULL; thread = thread->next) {
         wsgi_attachment_t **link = &thread->attachments;
-        while (thread != keep && *link != NULL) {
+        while (*link != NULL) {
             wsgi_attachment_t *attachment = *link;
             if (attachment->interp != interp) {
                 link = &attachment->next;

@@ -21,7 +21,7 @@ struct wsgi_thread_t {
     atomic_ulong ident;              /* pthread_self() */
     int number;                      /* owner thread only: mod_wsgi.thread_id */
     unsigned long requests;          /* owner thread only */
-    wsgi_attachment_t *attachments;  /* owner thread; wsgi_interp_destroy() once no request runs */
+    wsgi_attachment_t *attachments;  /* owner thread; wsgi_thread_detach_all() once no request runs */
     wsgi_call_t *call;               /* owner thread only: request being handled, NULL if none */
     wsgi_call_t *streams;            /* owner thread only: request that output to sys.stderr belongs to */
     _Atomic(wsgi_interp_t *) inside; /* interpreter in which a request may be interrupted; written with its GIL */
@@ -42,8 +42,8 @@ int wsgi_thread_adopt(wsgi_thread_t *thread, wsgi_interp_t *interp, PyThreadStat
 /** The thread's state in an interpreter, made if it has none yet. GIL: not held. @return NULL on failure */
 PyThreadState *wsgi_thread_state(wsgi_thread_t *thread, wsgi_interp_t *interp);
 
-/** Forget and delete the states that all threads but `keep` have in an interpreter. GIL: held. */
-void wsgi_thread_detach_others(wsgi_thread_t *keep, wsgi_interp_t *interp);
+/** Forget and delete the states that all threads have in an interpreter. GIL: held, with a state not among them. */
+void wsgi_thread_detach_all(wsgi_interp_t *interp);
 
 /** Make room in the thread's buffer. @return 0, or -1 when out of memory */
 int wsgi_thread_reserve(wsgi_thread_t *thread, size_t size);
