@@ -546,7 +546,8 @@ apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apac
     current->retained = open_retained(retained);
     current->apache = *apache;
     current->pconf = pconf;
-    apr_pool_cleanup_register(pconf, current, end_generation, apr_pool_cleanup_null);
+    /* Before the cleanups, which end the registrations of keepers with APR one by one. */
+    apr_pool_pre_cleanup_register(pconf, current, end_generation);
     first = count > 0 ? open_life_line(current) : APR_SUCCESS;
     for (int i = 0; i < count && current->retained->life_write >= 0; i++) {
         rv = start_group(&(*endpoints)[i], current, &plans[i]);
