@@ -2,10 +2,10 @@
 
 #include <ap_listen.h>
 #include <ap_mpm.h>
-#include <mpm_common.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <mpm_common.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
