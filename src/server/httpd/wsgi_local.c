@@ -162,26 +162,15 @@ static apr_status_t local_send_file(wsgi_exchange_t *x, const wsgi_head_t *head,
                                     apr_off_t length)
 {
     wsgi_local_t *local = local_of(x);
-    off_t position = lseek(fd, 0, SEEK_CUR);
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    apr_status_t rv;
 
-    if (duplicate < 0 || position < 0) {
-        rv = errno;
-        if (duplicate >= 0) {
-            close(duplicate);
-        }
-        return rv;
+    if (duplicate < 0) {
+        return errno;
     }
     send_head(local, head);
-    rv = wsgi_respond_file(local->output, local->r, duplicate, offset, length, local->enable_sendfile);
-    if (rv == APR_SUCCESS) {
-        add_flush(local);
-        rv = pass_output(local);
-    }
-    /* The duplicate shares its offset with the application's file, and all has been read from it by now. */
-    (void)lseek(fd, position, SEEK_SET);
-    return rv;
+    wsgi_respond_file(local->output, local->r, duplicate, offset, length, local->enable_sendfile);
+    add_flush(local);
+    return pass_output(local);
 }
 
 static apr_status_t local_finish(wsgi_exchange_t *x, wsgi_outcome_t outcome)

@@ -3,23 +3,27 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
+#include "base/wsgi_clock.h"
 #include "base/wsgi_exitstatus.h"
 
 /* The connection breaks while the process is still dying; its keeper hears of the death a moment later. */
-enum { LOOKS = 50, PAUSE = 20000 /* microseconds */ };
+enum { WAIT = 1000000, PAUSE = 20000 /* microseconds */ };
 
 const char *wsgi_lostworker_explain(const wsgi_endpoint_t *endpoint, apr_uint64_t token, apr_pool_t *pool)
 {
-    wsgi_worker_snapshot_t worker;
+    apr_time_t deadline = wsgi_clock_now() + WAIT;
+    wsgi_worker_snapshot_t worker = { .pid = 0 };
 
-    for (int i = 0; i < LOOKS; i++) {
+    do {
         if (!wsgi_board_read_taker(endpoint->board, token, &worker)) {
-            return "the process that took it did not get as far as starting it";
+            return worker.pid == 0 ? "the process that took it went away before it began with it"
+                                   : apr_psprintf(pool, "process %ld has gone, and its place was taken meanwhile",
+                                                  (long)worker.pid);
         }
         if (worker.state == WSGI_WORKER_GONE) {
             return apr_psprintf(pool, "process %ld %s", (long)worker.pid, wsgi_exit_describe(worker.status, pool));
         }
         apr_sleep(PAUSE);
-    }
-    return apr_psprintf(pool, "process %ld closed the connection", (long)worker.pid);
+    } while (wsgi_clock_now() < deadline);
+    return apr_psprintf(pool, "process %ld closed the connection; no cause is recorded", (long)worker.pid);
 }

@@ -1,6 +1,7 @@
 #include "httpd/wsgi_relay.h"
 
 #include <apr_strings.h>
+#include <fcntl.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
@@ -15,9 +16,9 @@
 APLOG_USE_MODULE(wsgi);
 
 enum {
-    PIECE_BYTES = 65536,     /* largest piece of a body read at once */
-    SMALL_PIECE_BYTES = 8000,/* fits a block of Apache's bucket allocator */
-    HOLD_BYTES = 65536       /* output held back in the hope of the end, so that Apache can tell its length */
+    PIECE_BYTES = 65536, /* of a body in one bucket */
+    HOLD_BYTES = 65536,  /* output held back in the hope of the end, so that Apache can tell its length */
+    MOST_FILES = 16      /* in one response: each holds a descriptor of this process until it is sent */
 };
 
 typedef struct {
@@ -28,9 +29,13 @@ typedef struct {
     wsgi_channel_t *channel;
     wsgi_upload_t *upload;
     apr_bucket_brigade *bb;    /* output not yet passed on */
-    apr_off_t held;            /* bytes in it */
-    apr_off_t unflushed;       /* bytes passed on since the last flush */
+    apr_size_t held;           /* bytes of memory in it */
+    apr_size_t unflushed;      /* bytes passed on since the last flush */
+    int is_dirty;              /* there is something the client may not have been sent: output, or the head alone */
     int head_seen;
+    apr_off_t promised;        /* Content-Length, -1 none */
+    apr_off_t delivered;       /* bytes of the body so far */
+    int files;                 /* descriptors received */
     int discard;               /* the body is not for the client */
     const char *redirect;      /* internal redirect asked for, NULL none */
     int client_gone;
@@ -38,6 +43,7 @@ typedef struct {
     int is_over;               /* END was seen, or nothing more can come */
     wsgi_outcome_t outcome;    /* once END was seen */
     int status;                /* what the handler returns */
+    apr_interval_time_t client_timeout; /* what it was before this changed it, -1: it did not */
 } relay_t;
 
 static void end_with(relay_t *c, int status)
@@ -46,47 +52,136 @@ static void end_with(relay_t *c, int status)
     c->status = status;
 }
 
-/* Pass on what is held. */
-static void pass_on(relay_t *c, int flush)
+/* ---- to the client ---- */
+
+/* Filters refused the output. An ordinary departure of the client is not worth more than a line at info. */
+static void client_failed(relay_t *c, apr_status_t rv, int is_flush)
 {
-    apr_bucket_alloc_t *list = c->r->connection->bucket_alloc;
+    request_rec *r = c->r;
+
+    c->client_gone = 1;
+    r->connection->keepalive = AP_CONN_CLOSE;
+    end_with(c, OK);
+    if (r->connection->aborted && !APR_STATUS_IS_TIMEUP(rv)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "The client closed the connection before the response ended.");
+        return;
+    }
+    if (is_flush) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      WSGI_LOGNO(0118) "Unable to flush the response of daemon process group '%s' to the client.",
+                      c->group->name);
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
+                      WSGI_LOGNO(0120) "Unable to pass the response of daemon process group '%s' to the client.",
+                      c->group->name);
+    }
+    if (!r->connection->aborted) {
+        r->status = HTTP_INTERNAL_SERVER_ERROR; /* for the access log: the client has what was sent before */
+    }
+}
+
+/* Pass on what is held. */
+static void pass_on(relay_t *c, int is_flush)
+{
     apr_status_t rv;
 
-    if (c->group->response_buffer_size > 0 && c->unflushed + c->held >= (apr_off_t)c->group->response_buffer_size) {
-        flush = 1;
+    if (is_flush) {
+        APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_flush_create(c->r->connection->bucket_alloc));
+        c->is_dirty = 0;
     }
-    if (flush) {
-        APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_flush_create(list));
-    }
-    c->unflushed = flush ? 0 : c->unflushed + c->held;
+    c->unflushed = is_flush ? 0 : c->unflushed + c->held;
     c->held = 0;
     rv = ap_pass_brigade(c->r->output_filters, c->bb);
     apr_brigade_cleanup(c->bb);
     if (rv != APR_SUCCESS || c->r->connection->aborted) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, c->r, "The client closed the connection before the response ended.");
-        c->client_gone = 1;
-        end_with(c, OK);
+        client_failed(c, rv, is_flush);
+    }
+}
+
+/* Bytes of `length` that the Content-Length has room for: more of them the client would take for the next response. */
+static apr_off_t admit(relay_t *c, apr_off_t length)
+{
+    if (c->promised >= 0 && length > c->promised - c->delivered) {
+        length = c->promised - c->delivered;
+    }
+    c->delivered += length;
+    return length;
+}
+
+/* Whether the client would wait for more of the body than there is. */
+static int is_short(const relay_t *c)
+{
+    return c->promised > c->delivered && !c->r->header_only && c->r->status != HTTP_NO_CONTENT
+           && c->r->status != HTTP_NOT_MODIFIED;
+}
+
+/* ---- from the daemon ---- */
+
+static void protocol_error(relay_t *c, apr_status_t rv, const char *what)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
+                  WSGI_LOGNO(0147) "The answer of daemon process group '%s' cannot be used: %s.", c->group->name, what);
+    c->outcome = WSGI_TRUNCATED;
+    end_with(c, HTTP_BAD_GATEWAY);
+}
+
+/* The connection ended or broke before END. */
+static void on_loss(relay_t *c, apr_status_t rv)
+{
+    request_rec *r = c->r;
+    const char *group = c->group->name;
+
+    if (!c->head_seen && !APR_STATUS_IS_EOF(rv) && !APR_STATUS_IS_TIMEUP(rv)) {
+        protocol_error(c, rv, "reading it failed");
+        return;
+    }
+    c->outcome = WSGI_TRUNCATED;
+    end_with(c, HTTP_BAD_GATEWAY);
+    if (c->head_seen) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, APR_STATUS_IS_EOF(rv) ? 0 : rv, r,
+                      WSGI_LOGNO(0119) "The response from daemon process group '%s' is incomplete: %s.", group,
+                      APR_STATUS_IS_EOF(rv) ? wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool)
+                                            : "reading the rest of it failed");
+    } else if (APR_STATUS_IS_EOF(rv)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      WSGI_LOGNO(0146) "Daemon process group '%s' did not answer the request: %s.", group,
+                      wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool));
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      WSGI_LOGNO(0145) "Daemon process group '%s' did not answer the request in time; the application "
+                                       "may still be busy with it.",
+                      group);
+        c->status = HTTP_GATEWAY_TIME_OUT;
     }
 }
 
 /*
- * Before waiting for the daemon: give it a moment in which the rest may come, so that a small response leaves as
- * one; then let the client have what there is.
+ * Wait for the daemon. What the client may not have yet is held back for a moment in which the rest may come, so that a
+ * small response leaves as one, and then sent. Waiting comes before reading: the answer is hardly ever there already,
+ * and then reading first would cost one call more.
  */
-static void flush_if_idle(relay_t *c)
+static void await_frame(relay_t *c)
 {
-    apr_interval_time_t delay = c->group->response_flush_delay;
+    apr_status_t rv;
 
-    if (!c->head_seen || c->discard || (c->held == 0 && c->unflushed == 0) || wsgi_channel_has_input(c->channel)) {
+    if (wsgi_channel_has_input(c->channel)) {
         return;
     }
-    if (delay > 0 && wsgi_channel_wait(c->channel, delay) == APR_SUCCESS) {
-        return;
+    if (c->is_dirty) {
+        if (wsgi_channel_wait(c->channel, c->group->response_flush_delay) == APR_SUCCESS) {
+            return;
+        }
+        pass_on(c, 1);
     }
-    pass_on(c, 1);
+    if (!c->is_over) {
+        rv = wsgi_channel_wait(c->channel, c->channel->timeout);
+        if (rv != APR_SUCCESS) {
+            on_loss(c, rv);
+        }
+    }
 }
 
-/* A daemon's promise of what its headers may be long at most. @return 0 after logging the one that is longer */
+/* @return 0 after logging the header that is longer than the administrator allows */
 static int headers_fit(relay_t *c, const wsgi_head_t *head)
 {
     apr_size_t limit = c->group->header_buffer_size;
@@ -104,14 +199,26 @@ static int headers_fit(relay_t *c, const wsgi_head_t *head)
     return 1;
 }
 
-static void protocol_error(relay_t *c, apr_status_t rv, const char *what)
+/* A client that reads slowly may be given another time-out while it is sent the response. */
+static void set_client_timeout(relay_t *c)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
-                  WSGI_LOGNO(0147) "The answer of daemon process group '%s' cannot be used: %s.", c->group->name, what);
-    end_with(c, HTTP_BAD_GATEWAY);
+    apr_interval_time_t timeout = c->group->response_socket_timeout > 0 ? c->group->response_socket_timeout
+                                                                        : c->group->socket_timeout;
+    apr_socket_t *client = ap_get_conn_socket(c->r->connection);
+
+    if (client != NULL && timeout > 0 && apr_socket_timeout_get(client, &c->client_timeout) == APR_SUCCESS) {
+        (void)apr_socket_timeout_set(client, timeout);
+    }
 }
 
-/* Headers are in place: see what becomes of the body. */
+static void restore_client_timeout(const relay_t *c)
+{
+    if (c->client_timeout != -1) {
+        (void)apr_socket_timeout_set(ap_get_conn_socket(c->r->connection), c->client_timeout);
+    }
+}
+
+/* Put the headers in place, and see what becomes of the body. */
 static void apply_head(relay_t *c, const wsgi_head_t *head)
 {
     const wsgi_field_t *location = wsgi_fields_find_header(head->headers, head->header_count, "Location");
@@ -124,51 +231,64 @@ static void apply_head(relay_t *c, const wsgi_head_t *head)
     } else if (c->call->route.error_override && head->status >= 400 && head->status < 600) {
         c->status = head->status;
         c->r->status = HTTP_OK; /* Apache's error document sets it again; as in mod_cgi */
-        c->r->status_line = NULL;
         c->discard = 1;
+    } else {
+        c->is_dirty = 1;
+        c->promised = apr_table_get(c->r->headers_out, "Content-Length") != NULL ? c->r->clength : -1;
+        set_client_timeout(c);
     }
 }
 
-static void on_head(relay_t *c)
+/* @return a failure of the connection, which is the caller's to report; so do the next two */
+static apr_status_t on_head(relay_t *c)
 {
     char *payload;
     wsgi_head_t head;
     apr_size_t len = c->channel->remaining;
     apr_status_t rv = wsgi_channel_payload(c->channel, &payload);
 
-    if (rv == APR_SUCCESS) {
-        rv = wsgi_codec_decode_head(&head, payload, len, c->r->pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    if (rv != APR_SUCCESS || c->head_seen) {
-        protocol_error(c, rv, "malformed headers");
+    if (c->head_seen) {
+        protocol_error(c, 0, "headers for a second time");
+    } else if (wsgi_codec_decode_head(&head, payload, len, c->r->pool) != APR_SUCCESS) {
+        protocol_error(c, 0, "malformed headers");
     } else if (!headers_fit(c, &head)) {
         end_with(c, HTTP_INTERNAL_SERVER_ERROR);
     } else {
         apply_head(c, &head);
     }
-}
-
-/* Next piece of a DATA frame straight into memory that a bucket then owns. */
-static apr_status_t take_piece(relay_t *c, apr_size_t left)
-{
-    apr_bucket_alloc_t *list = c->r->connection->bucket_alloc;
-    apr_size_t len = left < SMALL_PIECE_BYTES ? left : left < PIECE_BYTES ? left : PIECE_BYTES;
-    char *buf = apr_bucket_alloc(len, list);
-    apr_status_t rv = wsgi_channel_take(c->channel, buf, &len);
-
-    if (rv != APR_SUCCESS || c->discard) {
-        apr_bucket_free(buf);
-        return rv;
-    }
-    APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_heap_create(buf, len, apr_bucket_free, list));
-    c->held += (apr_off_t)len;
-    if (c->held >= HOLD_BYTES) {
-        pass_on(c, 0);
-    }
     return APR_SUCCESS;
 }
 
-/* @return a failure of the connection, which is the caller's to report */
+/* Next piece of a DATA frame straight into memory that a bucket then owns; full, if the frame has so much. */
+static apr_status_t take_piece(relay_t *c)
+{
+    apr_bucket_alloc_t *list = c->r->connection->bucket_alloc;
+    apr_size_t want = c->channel->remaining < PIECE_BYTES ? c->channel->remaining : PIECE_BYTES, done = 0;
+    char *buf = apr_bucket_alloc(want, list);
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && done < want) {
+        apr_size_t len = want - done;
+        rv = wsgi_channel_take(c->channel, buf + done, &len);
+        done += len;
+    }
+    done = c->discard ? 0 : (apr_size_t)admit(c, (apr_off_t)done);
+    if (done == 0) {
+        apr_bucket_free(buf);
+        return rv;
+    }
+    APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_heap_create(buf, done, apr_bucket_free, list));
+    c->held += done;
+    c->is_dirty = 1;
+    if (c->held >= HOLD_BYTES) {
+        pass_on(c, c->unflushed + c->held >= c->group->response_buffer_size);
+    }
+    return rv;
+}
+
 static apr_status_t on_data(relay_t *c)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -177,17 +297,30 @@ static apr_status_t on_data(relay_t *c)
         protocol_error(c, 0, "a body without headers");
     }
     while (rv == APR_SUCCESS && c->channel->remaining > 0 && !c->is_over) {
-        rv = take_piece(c, c->channel->remaining);
+        rv = take_piece(c);
     }
     return rv;
 }
 
+/*
+ * Whether a daemon may have us send that part of that file: a regular one, which it has open for reading. One that it
+ * merely can name must not be read for it with the rights of Apache.
+ */
 static int is_piece_of(const wsgi_file_piece_t *piece, int fd)
 {
+    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
     struct stat info;
 
-    return fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && piece->offset >= 0 && piece->length >= 0
-           && piece->offset <= info.st_size && piece->length <= info.st_size - piece->offset;
+    if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return 0;
+    }
+#ifdef O_PATH
+    if (flags & O_PATH) {
+        return 0;
+    }
+#endif
+    return piece->offset >= 0 && piece->length >= 0 && piece->offset <= info.st_size
+           && piece->length <= info.st_size - piece->offset;
 }
 
 static apr_status_t on_file(relay_t *c)
@@ -202,17 +335,17 @@ static apr_status_t on_file(relay_t *c)
     }
     memcpy(&piece, payload, sizeof(piece));
     fd = wsgi_channel_take_fd(c->channel);
-    if (!c->head_seen || !is_piece_of(&piece, fd)) {
-        protocol_error(c, 0, "a file that does not hold the part that is to be sent");
+    if (!c->head_seen || ++c->files > MOST_FILES || !is_piece_of(&piece, fd)) {
+        protocol_error(c, 0, "a file that does not hold the part that is to be sent, or one too many");
     } else if (!c->discard) {
-        rv = wsgi_respond_file(c->bb, c->r, fd, piece.offset, piece.length, c->call->route.enable_sendfile);
+        wsgi_respond_file(c->bb, c->r, fd, piece.offset, admit(c, piece.length), c->call->route.enable_sendfile);
+        c->is_dirty = 1;
         fd = -1;
-        c->held += piece.length;
     }
     if (fd >= 0) {
         close(fd);
     }
-    return rv;
+    return APR_SUCCESS;
 }
 
 static void on_end(relay_t *c, wsgi_outcome_t outcome)
@@ -221,37 +354,10 @@ static void on_end(relay_t *c, wsgi_outcome_t outcome)
     c->outcome = outcome;
     if (outcome == WSGI_DONE && !c->head_seen) {
         protocol_error(c, 0, "an end without headers");
-    } else if (outcome != WSGI_DONE && outcome != WSGI_TRUNCATED && c->head_seen) {
+    } else if (outcome == WSGI_REJECTED && c->in_upload) {
+        protocol_error(c, 0, "it hands back a request whose body it asked for");
+    } else if (c->head_seen && (outcome != WSGI_DONE || is_short(c))) {
         c->outcome = WSGI_TRUNCATED;
-    }
-}
-
-/* The connection ended or broke before END. */
-static void on_loss(relay_t *c, apr_status_t rv)
-{
-    request_rec *r = c->r;
-
-    c->is_over = 1;
-    c->outcome = WSGI_TRUNCATED;
-    if (c->head_seen) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv == APR_EOF ? 0 : rv, r,
-                      WSGI_LOGNO(0119) "The response from daemon process group '%s' is incomplete: %s.",
-                      c->group->name,
-                      rv == APR_EOF ? wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool)
-                                    : "reading the rest of it failed");
-    } else if (rv == APR_EOF) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      WSGI_LOGNO(0146) "Daemon process group '%s' did not answer the request: %s.", c->group->name,
-                      wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool));
-        c->status = HTTP_BAD_GATEWAY;
-    } else if (APR_STATUS_IS_TIMEUP(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      WSGI_LOGNO(0145) "Daemon process group '%s' did not answer the request in time; the application "
-                                       "may still be busy with it.",
-                      c->group->name);
-        c->status = HTTP_GATEWAY_TIME_OUT;
-    } else {
-        protocol_error(c, rv, "reading it failed");
     }
 }
 
@@ -268,12 +374,8 @@ static void on_go(relay_t *c)
     c->in_upload = 1;
     status = wsgi_upload_relay(c->upload, c->channel, upload_goes_on, c);
     if (status != OK && !c->is_over) {
-        if (c->head_seen) {
-            c->is_over = 1;
-            c->outcome = WSGI_TRUNCATED;
-        } else {
-            end_with(c, status);
-        }
+        c->outcome = WSGI_TRUNCATED;
+        end_with(c, status);
     }
 }
 
@@ -289,7 +391,7 @@ static void handle_frame(relay_t *c)
             on_go(c);
             break;
         case WSGI_FRAME_HEAD:
-            on_head(c);
+            rv = on_head(c);
             break;
         case WSGI_FRAME_DATA:
             rv = on_data(c);
@@ -315,7 +417,7 @@ static int upload_goes_on(void *context)
     while (!c->is_over && (wsgi_channel_has_input(c->channel) || wsgi_channel_wait(c->channel, 0) == APR_SUCCESS)) {
         handle_frame(c);
     }
-    if (!c->is_over && c->held > 0) {
+    if (!c->is_over && c->is_dirty) {
         pass_on(c, 1);
     }
     return !c->is_over;
@@ -326,11 +428,17 @@ static apr_status_t read_while_blocked(void *context)
     return upload_goes_on(context) ? APR_SUCCESS : APR_ECONNABORTED;
 }
 
+/* ---- the end ---- */
+
+/* The target is asked for as if the client had done it, without a body. */
 static int redirect_internally(relay_t *c)
 {
     request_rec *r = c->r;
+    int status = ap_discard_request_body(r); /* while the headers still say how long it is */
 
-    /* The target is asked for as if the client had done it, without the body that was used up here. */
+    if (status != OK) {
+        return status;
+    }
     r->method = "GET";
     r->method_number = M_GET;
     apr_table_unset(r->headers_in, "Content-Length");
@@ -339,25 +447,36 @@ static int redirect_internally(relay_t *c)
     return OK;
 }
 
+/* Nothing of a response came: what the handler returns instead. */
+static int conclude_without_head(relay_t *c)
+{
+    if (c->status != OK) {
+        return c->status;
+    }
+    if (c->outcome == WSGI_TIMED_OUT && c->call->route.error_override) {
+        return HTTP_GATEWAY_TIME_OUT;
+    }
+    return wsgi_respond_outcome(c->r, c->outcome, 1);
+}
+
 /* All frames are in: end the response, or say with which status the handler is to fail. */
 static int conclude(relay_t *c)
 {
-    apr_bucket_alloc_t *list = c->r->connection->bucket_alloc;
-
-    if (c->client_gone || (c->status != OK && !c->head_seen)) {
-        return c->status;
+    if (c->client_gone) {
+        return OK;
     }
     if (!c->head_seen) {
-        return wsgi_respond_outcome(c->r, c->outcome, 1);
+        return conclude_without_head(c);
     }
-    if (c->outcome == WSGI_DONE && c->redirect != NULL) {
+    if (c->discard && (c->redirect == NULL || c->outcome != WSGI_DONE)) {
+        c->r->status_line = NULL;
+        return c->status != OK ? c->status : HTTP_BAD_GATEWAY; /* WSGIErrorOverride, or no more than a head came */
+    }
+    if (c->redirect != NULL) {
         return redirect_internally(c);
     }
-    if (c->status != OK && c->discard) {
-        return c->status; /* WSGIErrorOverride */
-    }
     if (c->outcome == WSGI_DONE) {
-        APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_eos_create(list));
+        APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_eos_create(c->r->connection->bucket_alloc));
         pass_on(c, 0);
         return OK;
     }
@@ -366,19 +485,6 @@ static int conclude(relay_t *c)
         wsgi_respond_truncate(c->r);
     }
     return OK;
-}
-
-/* A client that reads slowly may be given another time-out while it is sent the response. */
-static apr_interval_time_t exchange_client_timeout(request_rec *r, apr_interval_time_t timeout)
-{
-    apr_socket_t *client = ap_get_conn_socket(r->connection);
-    apr_interval_time_t before = -1;
-
-    if (client != NULL && timeout > 0) {
-        apr_socket_timeout_get(client, &before);
-        apr_socket_timeout_set(client, timeout);
-    }
-    return before;
 }
 
 int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endpoint_t *endpoint,
@@ -390,16 +496,17 @@ int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endp
                   .call = call,
                   .channel = channel,
                   .upload = upload,
+                  .promised = -1,
                   .outcome = WSGI_FAILED,
-                  .status = OK };
-    apr_interval_time_t client_timeout = exchange_client_timeout(r, endpoint->group->response_socket_timeout);
+                  .status = OK,
+                  .client_timeout = -1 };
     int status;
 
     c.bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     channel->while_blocked = read_while_blocked;
     channel->context = &c;
     while (!c.is_over) {
-        flush_if_idle(&c);
+        await_frame(&c);
         if (!c.is_over) {
             handle_frame(&c);
         }
@@ -407,6 +514,6 @@ int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endp
     channel->while_blocked = NULL;
     *outcome = c.outcome;
     status = c.outcome == WSGI_REJECTED ? OK : conclude(&c);
-    (void)exchange_client_timeout(r, client_timeout);
+    restore_client_timeout(&c);
     return status;
 }

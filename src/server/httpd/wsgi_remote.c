@@ -1,15 +1,11 @@
 #include "httpd/wsgi_remote.h"
 
 #include <errno.h>
-#include <http_core.h>
 #include <http_log.h>
-#include <http_protocol.h>
-#include <http_request.h>
 #include <unistd.h>
 
-#include "httpd/wsgi_lostworker.h"
+#include "base/wsgi_clock.h"
 #include "httpd/wsgi_relay.h"
-#include "httpd/wsgi_respond.h"
 #include "httpd/wsgi_upload.h"
 #include "wire/wsgi_channel.h"
 #include "wire/wsgi_socket.h"
@@ -31,13 +27,31 @@ static int is_busy(int error)
     return error == ECONNREFUSED || error == EAGAIN || error == EWOULDBLOCK;
 }
 
+/* Try until it works, fails for good, or takes too long. @return 0, or the last error */
+static int connect_in_time(int fd, remote_t *c)
+{
+    apr_time_t start = wsgi_clock_now(), waited;
+    int error;
+
+    for (;;) {
+        c->call->daemon_connects++;
+        error = wsgi_socket_connect(fd, c->endpoint->socket_path) == 0 ? 0 : errno;
+        waited = wsgi_clock_now() - start;
+        if (!is_busy(error) || waited >= c->endpoint->group->connect_timeout) {
+            return error;
+        }
+        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, error, c->r, "Connection attempt %d to '%s' failed, trying again.",
+                      c->call->daemon_connects, c->endpoint->socket_path);
+        apr_sleep(waited < SHORT_PAUSES_UNTIL ? SHORT_PAUSE : LONG_PAUSE);
+    }
+}
+
 /* Connect, trying again while the backlog is full. @param fd receives the socket, -1 on failure. @return HTTP status */
 static int connect_to_group(int *fd, remote_t *c)
 {
     const wsgi_group_t *group = c->endpoint->group;
-    apr_interval_time_t slept = 0, pause;
     request_rec *r = c->r;
-    int error = 0;
+    int error;
 
     *fd = wsgi_socket_new();
     if (*fd < 0) {
@@ -46,18 +60,7 @@ static int connect_to_group(int *fd, remote_t *c)
                       group->name, c->endpoint->socket_path);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    for (;;) {
-        c->call->daemon_connects++;
-        error = wsgi_socket_connect(*fd, c->endpoint->socket_path) == 0 ? 0 : errno;
-        if (!is_busy(error) || slept >= group->connect_timeout) {
-            break;
-        }
-        pause = slept < SHORT_PAUSES_UNTIL ? SHORT_PAUSE : LONG_PAUSE;
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, error, r, "Connection attempt %d to '%s' failed, trying again.",
-                      c->call->daemon_connects, c->endpoint->socket_path);
-        apr_sleep(pause);
-        slept += pause;
-    }
+    error = connect_in_time(*fd, c);
     if (error == 0) {
         return OK;
     }

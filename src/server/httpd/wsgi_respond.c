@@ -1,16 +1,16 @@
 #include "httpd/wsgi_respond.h"
 
 #include <apr_date.h>
-#include <apr_portable.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <util_filter.h>
-#include <stdint.h>
+#include <strings.h>
 #include <unistd.h>
+#include <util_filter.h>
 
 #include "base/wsgi_httprules.h"
+#include "httpd/wsgi_filepart.h"
 
 static int is_header(const wsgi_field_t *field, const char *name)
 {
@@ -101,28 +101,34 @@ void wsgi_respond_truncate(request_rec *r)
     (void)ap_pass_brigade(r->output_filters, bb); /* nobody is left to tell if this fails, too */
 }
 
-static apr_status_t close_fd(void *fd)
+/*
+ * The file behind a descriptor as a file of our own, whose offset nobody else moves. @return NULL when it cannot be
+ * had: no such interface, or a file that only the application may open
+ */
+static apr_file_t *open_afresh(int fd, int enable_sendfile, apr_pool_t *preq)
 {
-    close((int)(intptr_t)fd);
-    return APR_SUCCESS;
+    apr_int32_t flags = APR_FOPEN_READ | APR_FOPEN_BINARY | (enable_sendfile ? APR_FOPEN_SENDFILE_ENABLED : 0);
+    apr_file_t *file = NULL;
+
+#ifdef __linux__ /* elsewhere such a path is the same descriptor once more, with the same offset */
+    (void)apr_file_open(&file, apr_psprintf(preq, "/proc/self/fd/%d", fd), flags, 0, preq);
+#endif
+    return file;
 }
 
-apr_status_t wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t offset, apr_off_t length,
-                               int enable_sendfile)
+void wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t offset, apr_off_t length,
+                       int enable_sendfile)
 {
-    apr_int32_t flags = APR_FOPEN_READ | (enable_sendfile ? APR_FOPEN_SENDFILE_ENABLED : 0);
-    apr_file_t *file = NULL;
-    apr_bucket *e;
-    apr_status_t rv;
+    apr_file_t *file = length > 0 ? open_afresh(fd, enable_sendfile, r->pool) : NULL;
 
-    apr_pool_cleanup_register(r->pool, (void *)(intptr_t)fd, close_fd, apr_pool_cleanup_null);
-    rv = apr_os_file_put(&file, &fd, flags, r->pool);
-    if (rv != APR_SUCCESS || length == 0) {
-        return rv;
+    if (length > 0 && file == NULL) {
+        wsgi_filepart_append(bb, fd, offset, length);
+        return;
     }
-    e = apr_brigade_insert_file(bb, file, offset, length, r->pool);
-    apr_bucket_file_enable_mmap(e, 0);
-    return APR_SUCCESS;
+    if (file != NULL) {
+        apr_bucket_file_enable_mmap(apr_brigade_insert_file(bb, file, offset, length, r->pool), 0);
+    }
+    close(fd);
 }
 
 static int send_empty(request_rec *r, int status)

@@ -21,9 +21,13 @@ void wsgi_respond_head(request_rec *r, const wsgi_head_t *head, int from_daemon)
  */
 void wsgi_respond_truncate(request_rec *r);
 
-/** Add part of a file to a brigade. `fd` becomes the request's. Not mapped into memory: it may be cut meanwhile. */
-apr_status_t wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t offset, apr_off_t length,
-                               int enable_sendfile);
+/**
+ * Add part of an open regular file to a brigade, to be sent like a static file. Not mapped into memory: it may be cut
+ * meanwhile. The file offset of `fd` is not moved: whoever has the same open file may be using it.
+ * @param fd becomes the response's, which closes it
+ */
+void wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t offset, apr_off_t length,
+                       int enable_sendfile);
 
 /**
  * What a handler returns for an outcome with nothing sent: an HTTP status, or OK when an empty response of its own

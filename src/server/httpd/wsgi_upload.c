@@ -9,25 +9,35 @@
 
 APLOG_USE_MODULE(wsgi);
 
-enum { PIECE_BYTES = 65536, BLOCKS_PER_SEND = 64 };
+enum {
+    PIECE_BYTES = 65536, /* of a body in one frame */
+    BLOCKS_PER_SEND = 64
+};
+
+/* Some of a body on its way through. */
+typedef struct {
+    apr_bucket_brigade *bb;
+    apr_size_t len;              /* bytes in it */
+    apr_bucket_brigade *fetched; /* what the filters gave last */
+} upload_piece_t;
+
+static int is_gone(apr_status_t rv)
+{
+    return APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNABORTED(rv) || APR_STATUS_IS_ECONNRESET(rv)
+           || APR_STATUS_IS_EPIPE(rv) || APR_STATUS_IS_INCOMPLETE(rv);
+}
 
 /* Log why the client's body ended early. @return the status it deserves */
 static int client_failed(request_rec *r, apr_status_t rv)
 {
-    int is_timeout = APR_STATUS_IS_TIMEUP(rv);
-    int is_gone = !is_timeout && rv != AP_FILTER_ERROR;
-
     r->connection->keepalive = AP_CONN_CLOSE;
-    if (rv == AP_FILTER_ERROR) {
-        return AP_FILTER_ERROR; /* Apache has answered, e.g. 413 */
-    }
-    if (is_gone) {
+    if (is_gone(rv)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "The client closed the connection before its request body ended.");
-    } else {
+    } else if (rv != AP_FILTER_ERROR) { /* which Apache has logged and answered, e.g. with 413 */
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      WSGI_LOGNO(0126) "Unable to read the request body from the client: it took too long.");
+                      WSGI_LOGNO(0126) "Unable to read the request body from the client.");
     }
-    return is_timeout ? HTTP_REQUEST_TIME_OUT : HTTP_INTERNAL_SERVER_ERROR;
+    return ap_map_http_request_error(rv, HTTP_INTERNAL_SERVER_ERROR);
 }
 
 /* Append one brigade to the collected bytes. @return APR_SUCCESS, APR_EOF at the end, APR_ENOSPC when it is too long */
@@ -142,52 +152,40 @@ static apr_status_t send_blocks(wsgi_channel_t *channel, struct iovec *out, int 
     return wsgi_channel_send(channel, out, count, -1);
 }
 
-/*
- * Send the data of a brigade as body frames of many blocks each.
- * @param failed_reading receives whether a failure was the client's
- * @return APR_SUCCESS; APR_EOF when the brigade ends the body
- */
-static apr_status_t send_brigade(wsgi_channel_t *channel, apr_bucket_brigade *bb, int *failed_reading)
+/* Send the data of a brigade as body frames of many blocks each. Its buckets are in memory. */
+static apr_status_t send_brigade(wsgi_channel_t *channel, apr_bucket_brigade *bb)
 {
     struct iovec out[BLOCKS_PER_SEND];
     apr_size_t total = 0;
     int n = 1; /* the first entry is for the frame */
     apr_status_t rv = APR_SUCCESS;
 
-    *failed_reading = 0;
-    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
-        const char *data;
-        apr_size_t len;
+    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb) && rv == APR_SUCCESS;
+         e = APR_BUCKET_NEXT(e)) {
+        const char *data = NULL;
+        apr_size_t len = 0;
 
-        if (APR_BUCKET_IS_EOS(e)) {
-            rv = send_blocks(channel, out, n, total);
-            return rv == APR_SUCCESS ? APR_EOF : rv;
-        }
         if (APR_BUCKET_IS_METADATA(e)) {
             continue;
         }
         rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
         if (rv != APR_SUCCESS) {
-            *failed_reading = 1;
             return rv;
         }
         out[n++] = (struct iovec){ (char *)data, len };
         total += len;
         if (n == BLOCKS_PER_SEND) {
             rv = send_blocks(channel, out, n, total);
-            if (rv != APR_SUCCESS) {
-                return rv;
-            }
             n = 1;
             total = 0;
         }
     }
-    return send_blocks(channel, out, n, total);
+    return rv == APR_SUCCESS ? send_blocks(channel, out, n, total) : rv;
 }
 
 static int daemon_stopped_reading(request_rec *r, apr_status_t rv)
 {
-    if (rv == APR_ECONNABORTED) {
+    if (APR_STATUS_IS_ECONNABORTED(rv)) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "The daemon needs no more of the request body.");
     } else {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
@@ -196,28 +194,80 @@ static int daemon_stopped_reading(request_rec *r, apr_status_t rv)
     return OK;
 }
 
+/*
+ * Append what one call of the filters yields. Data is read into memory here, so that a failure is known to be the
+ * client's, and set aside where it would not outlive the next call.
+ * @return APR_SUCCESS; APR_EOF when this was the last of the body; APR_EAGAIN when nothing is there without waiting
+ */
+static apr_status_t fetch(upload_piece_t *piece, request_rec *r, apr_read_type_e block)
+{
+    apr_status_t rv = ap_get_brigade(r->input_filters, piece->fetched, AP_MODE_READBYTES, block,
+                                     (apr_off_t)(PIECE_BYTES - piece->len));
+
+    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(piece->fetched)) {
+        return block == APR_BLOCK_READ ? APR_EGENERAL : APR_EAGAIN;
+    }
+    while (rv == APR_SUCCESS && !APR_BRIGADE_EMPTY(piece->fetched)) {
+        apr_bucket *e = APR_BRIGADE_FIRST(piece->fetched);
+        const char *data;
+        apr_size_t len = 0;
+
+        if (APR_BUCKET_IS_EOS(e)) {
+            return APR_EOF;
+        }
+        if (!APR_BUCKET_IS_METADATA(e)) {
+            rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = apr_bucket_setaside(e, r->pool);
+            rv = APR_STATUS_IS_ENOTIMPL(rv) ? APR_SUCCESS : rv;
+        }
+        APR_BUCKET_REMOVE(e);
+        APR_BRIGADE_INSERT_TAIL(piece->bb, e);
+        piece->len += len;
+    }
+    return rv;
+}
+
+/* Wait for some of the body, then take what else has come already: Apache delivers it in small blocks. */
+static apr_status_t next_piece(upload_piece_t *piece, request_rec *r)
+{
+    apr_status_t rv;
+
+    apr_brigade_cleanup(piece->bb);
+    piece->len = 0;
+    rv = fetch(piece, r, APR_BLOCK_READ);
+    while (rv == APR_SUCCESS && piece->len < PIECE_BYTES) {
+        rv = fetch(piece, r, APR_NONBLOCK_READ);
+    }
+    return APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
+}
+
+/* The application hears that its input is broken; and so does whoever asks why, unless the client just left. */
+static int give_up(wsgi_channel_t *channel, request_rec *r, apr_status_t rv)
+{
+    int status = client_failed(r, rv);
+
+    (void)send_frame(channel, WSGI_FRAME_BODY_FAILED); /* a daemon that is gone needs no telling */
+    return is_gone(rv) ? OK : status;
+}
+
 int wsgi_upload_relay(wsgi_upload_t *upload, wsgi_channel_t *channel, int (*between)(void *context), void *context)
 {
     request_rec *r = upload->r;
-    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    int failed_reading = 0;
-    apr_status_t rv;
+    upload_piece_t piece = { .bb = apr_brigade_create(r->pool, r->connection->bucket_alloc),
+                             .fetched = apr_brigade_create(r->pool, r->connection->bucket_alloc) };
+    apr_status_t read, sent;
 
     do {
-        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, PIECE_BYTES);
-        if (rv != APR_SUCCESS) {
-            failed_reading = 1;
-            break;
+        read = next_piece(&piece, r);
+        sent = send_brigade(channel, piece.bb);
+        if (sent == APR_SUCCESS && read == APR_EOF) {
+            sent = send_frame(channel, WSGI_FRAME_BODY_END);
         }
-        rv = send_brigade(channel, bb, &failed_reading);
-        apr_brigade_cleanup(bb);
-    } while (rv == APR_SUCCESS && between(context));
-    if (failed_reading) {
-        (void)send_frame(channel, WSGI_FRAME_BODY_FAILED); /* a daemon that is gone needs no telling */
-        return client_failed(r, rv);
+    } while (read == APR_SUCCESS && sent == APR_SUCCESS && between(context));
+    if (read != APR_SUCCESS && read != APR_EOF) {
+        return give_up(channel, r, read);
     }
-    if (rv == APR_EOF) {
-        rv = send_frame(channel, WSGI_FRAME_BODY_END);
-    }
-    return rv == APR_SUCCESS ? OK : daemon_stopped_reading(r, rv);
+    return sent == APR_SUCCESS ? OK : daemon_stopped_reading(r, sent);
 }

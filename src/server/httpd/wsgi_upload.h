@@ -35,8 +35,9 @@ int wsgi_upload_collected(wsgi_upload_t *upload, struct iovec *out);
 /**
  * Relay a deferred body to its end.
  * @param between  called after each piece; a false result ends the relaying, since the response is complete or lost
- * @return OK, also when the daemon stopped reading (the rest is left to Apache to discard); or the HTTP status when
- *         the client failed (logged, and the daemon was told)
+ * @return OK, also when the daemon stopped reading (the rest is left to Apache to discard) or the client left (the
+ *         daemon was told, and what the application makes of it counts); or the HTTP status when the client failed in
+ *         another way (logged, and the daemon was told)
  */
 int wsgi_upload_relay(wsgi_upload_t *upload, wsgi_channel_t *channel, int (*between)(void *context), void *context);
 
