@@ -29,7 +29,8 @@ static int set_groups(const wsgi_group_t *group, const wsgi_log_sink_t *log)
     if (group->supplementary != NULL) {
         if (setgroups((size_t)group->supplementary_count, group->supplementary) < 0) {
             wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                     WSGI_LOGNO(0005) "Unable to set the supplementary groups of daemon process group '%s' (user '%s').",
+                     WSGI_LOGNO(0005) "Unable to set the supplementary groups of daemon process group '%s', user "
+                                      "'%s'.",
                      group->name, group->user ? group->user : "?");
             return 0;
         }

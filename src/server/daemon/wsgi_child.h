@@ -1,7 +1,7 @@
 #ifndef WSGI_CHILD_H
 #define WSGI_CHILD_H
 
-#include "daemon/wsgi_supervisor.h"
+#include "daemon/wsgi_handover.h"
 
 /**
  * What a process of a group does to itself after it was forked. Every privilege call is checked; after a failure the

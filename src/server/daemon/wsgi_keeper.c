@@ -341,8 +341,8 @@ static void on_death(keeper_t *k, member_t *m, int status)
     back_off(k);
     if (k->pause > FIRST_PAUSE) {
         wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ERR, 0,
-                 WSGI_LOGNO(0252) "Processes of daemon process group '%s' end soon after their start (the last one %s); "
-                                  "the next one is started in %.1f seconds.",
+                 WSGI_LOGNO(0252) "Processes of daemon process group '%s' end soon after their start (the last one "
+                                  "%s); the next one is started in %.1f seconds.",
                  k->group->name, wsgi_exit_describe(status, k->scratch), (double)k->pause / APR_USEC_PER_SEC);
     }
 }

@@ -2,7 +2,7 @@
 #define WSGI_PEER_H
 
 #include "base/wsgi_bridge.h"
-#include "daemon/wsgi_supervisor.h"
+#include "daemon/wsgi_handover.h"
 
 /**
  * The worker's end of a conversation with an Apache child: reads one request from an accepted connection, runs it

@@ -2,8 +2,8 @@
 #define WSGI_RELOAD_H
 
 #include "base/wsgi_exchange.h"
+#include "daemon/wsgi_handover.h"
 #include "daemon/wsgi_threadpool.h"
-#include "daemon/wsgi_worker.h"
 
 /**
  * What a worker does about scripts that change on disk: the first request that notices has the process replaced and

@@ -14,7 +14,10 @@ typedef struct {
 /** Sent to a thread to break a blocking call off; its handler does nothing. Applications must not use it. */
 #define WSGI_SIGNAL_INTERRUPT SIGWINCH
 
-/** Install the handlers of a keeper: TERM, INT and CHLD arrive; HUP, USR1 and USR2 are ignored. @return 0, or -1 and errno */
+/**
+ * Install the handlers of a keeper: TERM, INT and CHLD arrive; HUP, USR1 and USR2 are ignored.
+ * @return 0, or -1 and errno
+ */
 int wsgi_signals_open_keeper(wsgi_signals_t *signals);
 
 /** Install the handlers of a worker, pipes before handlers. `service`: a threads=0 process handles none of them. */

@@ -22,7 +22,7 @@ enum {
     MIN_SLOTS = 16,
     SLOTS_PER_PROCESS = 4,     /* old, new and replaced workers at once */
     YOUNG = 5000000,           /* microseconds: a keeper that lived less long died young */
-    FIRST_PAUSE = 1,           /* seconds before a keeper that died young is followed by another, doubled up to the last */
+    FIRST_PAUSE = 1,           /* seconds after one that died young, doubled up to the last */
     LAST_PAUSE = 32,
     STOP_LOOK = 10000,         /* microseconds between two looks whether keepers have ended */
     STOP_SLACK = 3000000,      /* given to keepers beyond the shutdown-timeout of their workers */

@@ -3,7 +3,7 @@
 
 #include <apr_errno.h>
 
-/** UNIX stream sockets, close-on-exec from birth where the system can do that; the portable twin is in the same file. */
+/** UNIX stream sockets, close-on-exec from birth where the system can do that; the twin for others is beside it. */
 
 /** A new non-blocking socket. @return descriptor, or -1 and errno */
 int wsgi_socket_new(void);
