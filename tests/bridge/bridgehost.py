@@ -83,6 +83,7 @@ class Host:
         self.build = build
         self.stderr = stderr
         self.logs: List[Log] = []
+        self.spawned: List[Dict] = []
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment.update(settings.pop("environment", {}))
         if build.sanitized:
@@ -105,11 +106,19 @@ class Host:
             answer = json.loads(raw.decode("ascii"))
             if answer["type"] == "log":
                 self.logs.append(Log(answer))
+            elif answer["type"] == "response" and line != "run":
+                self.spawned.append(answer) # of a request in the background, which ends when it likes
             elif answer["type"] == "done":
                 return answers
             else:
                 assert answer["type"] != "unknown", line
                 answers.append(answer)
+
+    def join(self) -> List[Dict]:
+        """Wait for the requests in the background. Returns their responses."""
+        self.command("join")
+        taken, self.spawned = self.spawned, []
+        return taken
 
     def value(self, line: str) -> int:
         return self.command(line)[0]["value"]

@@ -26,7 +26,7 @@ def spawn(host, callable, group=""):
 def test_interrupt(host, callable, outcome, status, body, group):
     spawn(host, callable, group)
     assert host.value("interrupt 0") == 1
-    answer, = host.command("join")
+    answer, = host.join()
     assert (answer["outcome"], answer["status"], answer["body"]) == (outcome, status, body)
     logs = host.take_logs()
     assert any("Stack of thread" in log.text for log in logs) and any("in spin" in log.text for log in logs)
@@ -38,7 +38,7 @@ def test_nothing_to_interrupt(build):
     with open_host(build) as host:
         host.prepare(APP, "quick")
         host.command("spawn")
-        host.command("join")
+        host.join()
         assert host.value("interrupt 0") == 0
         assert host.run(APP, "quick").outcome == DONE
 
@@ -50,7 +50,7 @@ def test_dump(host):
     texts = [log.text for log in host.take_logs()]
     assert any("Stack of thread" in text for text in texts) and any("in spin" in text for text in texts)
     host.value("interrupt 0")
-    host.command("join")
+    host.join()
 
 
 def test_dump_does_not_wait_for_ever(host):
@@ -59,7 +59,7 @@ def test_dump_does_not_wait_for_ever(host):
     host.command("dump_stacks 50")
     waited = time.monotonic() - before
     skipped = [log for log in host.take_logs() if log.text.startswith("WSGI0213: ")]
-    host.command("join")
+    host.join()
     assert len(skipped) == 1 or waited < 0.05, "neither dumped nor given up"
 
 

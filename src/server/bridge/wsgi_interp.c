@@ -209,12 +209,36 @@ static void call_module_function(const char *module_name, const char *function)
     Py_XDECREF(module);
 }
 
+/*
+ * Up to Python 3.12 threading._shutdown() also waits for the thread that imported threading, unless that is the
+ * caller. In a sub-interpreter it is a request thread, and the thread state concerned is the one that lasts: so the
+ * caller takes its place.
+ */
+static void become_main_thread(PyObject *threading)
+{
+    PyObject *thread = PyObject_GetAttrString(threading, "_main_thread");
+    PyObject *lock = thread != NULL ? PyObject_GetAttrString(thread, "_tstate_lock") : NULL;
+    PyObject *locked = lock != NULL ? PyObject_CallMethod(lock, "locked", NULL) : NULL;
+    PyObject *ident = locked == Py_True ? PyObject_CallMethod(threading, "get_ident", NULL) : NULL;
+
+    if (ident == NULL || PyObject_SetAttrString(thread, "_ident", ident) < 0) {
+        PyErr_Clear(); /* not of that kind, or that thread is gone: nobody waits for it */
+    }
+    Py_XDECREF(ident);
+    Py_XDECREF(locked);
+    Py_XDECREF(lock);
+    Py_XDECREF(thread);
+}
+
 void wsgi_interp_run_down(void)
 {
-    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"); /* borrowed */
 
-    if (PyDict_GetItemString(modules, "threading") != NULL) {
+    if (threading != NULL) {
+        Py_INCREF(threading);
+        become_main_thread(threading);
         call_module_function("threading", "_shutdown");
+        Py_DECREF(threading);
     }
     call_module_function("atexit", "_run_exitfuncs");
 }

@@ -253,9 +253,15 @@ static PyObject *module_name(wsgi_interp_t *interp, wsgi_script_t *script)
 
 int wsgi_script_module(wsgi_interp_t *interp, wsgi_script_t *script, PyObject **module)
 {
-    PyObject *name = module_name(interp, script);
-    int found = name != NULL ? wsgi_compat_dict_get(PyImport_GetModuleDict(), name, module) : -1;
+    PyObject *name;
+    int found;
 
+    *module = NULL;
+    if (!atomic_load(&script->loaded)) {
+        return 0;
+    }
+    name = module_name(interp, script);
+    found = name != NULL ? wsgi_compat_dict_get(PyImport_GetModuleDict(), name, module) : -1;
     if (found == 1 && !PyModule_Check(*module)) {
         Py_CLEAR(*module); /* somebody put something else there: load again */
         return 0;
@@ -454,6 +460,7 @@ static PyObject *execute(wsgi_interp_t *interp, wsgi_call_t *call, wsgi_script_t
     }
     atomic_store(&script->asks, asks != NULL);
     atomic_store(&script->mtime, mtime);
+    atomic_store(&script->loaded, 1);
     Py_XDECREF(asks);
     return module;
 }
@@ -470,12 +477,15 @@ static PyObject *load_locked(wsgi_interp_t *interp, wsgi_call_t *call, wsgi_scri
     }
     Py_XDECREF(module);
     path = found >= 0 ? PyUnicode_DecodeFSDefault(script->path) : NULL;
-    if (path == NULL || (found == 1 && PyDict_DelItem(PyImport_GetModuleDict(), name) < 0)) {
+    if (path == NULL) {
         report_raised(interp, call, script);
-        Py_XDECREF(path);
         return NULL;
     }
+    atomic_store(&script->loaded, 0);
     atomic_store(&script->mtime, 0);
+    if (PyDict_DelItem(PyImport_GetModuleDict(), name) < 0) {
+        PyErr_Clear(); /* it is not there */
+    }
     wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "%s script '%s' in the %s %s.",
                        found == 1 ? "Reloading" : "Loading", script->path, interp->label, interp->runtime->process);
     module = execute(interp, call, script, name, path);

@@ -17,6 +17,7 @@ typedef struct wsgi_script_t {
     char *path;                 /* constant */
     PyObject *module_name;      /* interned str, NULL until first needed; GIL */
     pthread_mutex_t loading;    /* taken without the GIL only */
+    atomic_int loaded;          /* executed to its end; while it executes, sys.modules has an unfinished module */
     _Atomic apr_time_t mtime;   /* __mtime__ of the loaded module; 0: ask the module */
     atomic_int asks;            /* the module has reload_required() */
     atomic_int hop_by_hop;      /* a dropped response header was reported */

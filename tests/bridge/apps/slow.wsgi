@@ -50,7 +50,7 @@ def swallowed(environ, start_response):
 def busy(environ, start_response):
     print("entered")
     import re
-    re.match("(a*)*$", "a" * 27 + "b") # holds the GIL all the time
+    re.match("(a*)*$", "a" * 24 + "b") # holds the GIL all the time
     start_response("200 OK", [])
     return [b"done"]
 
