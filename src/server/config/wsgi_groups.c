@@ -171,6 +171,23 @@ const char *wsgi_groups_check_import(cmd_parms *cmd, const wsgi_setup_t *setup, 
                         cmd->cmd->name, name, definition->group.defined_at);
 }
 
+/* The list a process gets: its primary group, then those given. */
+static void set_supplementary(wsgi_group_t *group, const apr_array_header_t *given, apr_pool_t *pconf)
+{
+    gid_t *list = apr_palloc(pconf, (apr_size_t)(given->nelts + 1) * sizeof(*list));
+    int count = 0;
+
+    list[count++] = group->gid;
+    for (int i = 0; i < given->nelts; i++) {
+        gid_t gid = APR_ARRAY_IDX(given, i, gid_t);
+        if (gid != group->gid) {
+            list[count++] = gid;
+        }
+    }
+    group->supplementary = list;
+    group->supplementary_count = count;
+}
+
 static void resolve_identity(wsgi_definition_t *definition, int is_root, apr_pool_t *pconf)
 {
     wsgi_group_t *group = &definition->group;
@@ -183,8 +200,7 @@ static void resolve_identity(wsgi_definition_t *definition, int is_root, apr_poo
                                                              : ap_unixd_config.user_id;
         group->change_to_user_home = group->uid != ap_unixd_config.user_id && group->home == NULL;
         if (definition->supplementary != NULL) {
-            group->supplementary = (const gid_t *)(void *)definition->supplementary->elts;
-            group->supplementary_count = definition->supplementary->nelts;
+            set_supplementary(group, definition->supplementary, pconf);
         }
     } else {
         group->uid = geteuid();

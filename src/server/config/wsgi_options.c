@@ -18,7 +18,7 @@ enum { MAX_PROCESSES = 10000, MAX_THREADS = 65533, MAX_INT = 0x7fffffff, MAX_COL
 #define FROM(min) (min), WSGI_NO_LIMIT
 
 const wsgi_option_t wsgi_options_group[] = {
-    { "user", WSGI_OPT_USER, GROUP_FIELD(user), ANY },
+    { "user", WSGI_OPT_USER_BUT_ROOT, GROUP_FIELD(user), ANY },
     { "group", WSGI_OPT_GROUP, GROUP_FIELD(user_group), ANY },
     { "supplementary-groups", WSGI_OPT_GROUPS, GROUP_FIELD(supplementary), ANY },
     { "processes", WSGI_OPT_INT, GROUP_FIELD(group.processes), 1, MAX_PROCESSES },
@@ -126,6 +126,8 @@ static const char *describe(const wsgi_option_t *option, apr_pool_t *pool)
     case WSGI_OPT_REAL:
         return "a number greater than 0";
     case WSGI_OPT_USER:
+        return "the name of a user, or # and the number of one that has a name,";
+    case WSGI_OPT_USER_BUT_ROOT:
         return "the name of a user other than root, or # and the number of one that has a name,";
     case WSGI_OPT_GROUP:
         return "the name of a group, or # and its number,";
@@ -154,7 +156,7 @@ static int read_user(wsgi_account_t *account, const char *value, apr_pool_t *pco
     unsigned long id;
     const struct passwd *entry = parse_id(&id, value) ? getpwuid((uid_t)id) : getpwnam(value);
 
-    if (entry == NULL || entry->pw_uid == 0) {
+    if (entry == NULL) {
         return 0;
     }
     *account = (wsgi_account_t){ 1, entry->pw_uid, apr_pstrdup(pconf, entry->pw_name) };
@@ -245,6 +247,8 @@ static int store(void *field, const wsgi_option_t *option, const char *value, ap
         return wsgi_parse_real(field, value, 0);
     case WSGI_OPT_USER:
         return read_user(field, value, pconf);
+    case WSGI_OPT_USER_BUT_ROOT:
+        return read_user(field, value, pconf) && ((const wsgi_account_t *)field)->id != 0;
     case WSGI_OPT_GROUP:
         return read_group(field, value, pconf);
     case WSGI_OPT_GROUPS:

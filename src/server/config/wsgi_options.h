@@ -23,6 +23,7 @@ typedef enum {
     WSGI_OPT_MILLISECONDS, /* apr_interval_time_t */
     WSGI_OPT_REAL,         /* double: above min */
     WSGI_OPT_USER,         /* wsgi_account_t: name or #uid */
+    WSGI_OPT_USER_BUT_ROOT,/* the same, but not uid 0 */
     WSGI_OPT_GROUP,        /* wsgi_account_t: name or #gid */
     WSGI_OPT_GROUPS,       /* apr_array_header_t * of gid_t: names or #gids, separated by commas */
     WSGI_OPT_ONLY_OFF      /* int: a flag of which this release only knows Off */
