@@ -136,6 +136,79 @@ static void sweeps_workers_that_ended_unseen(void)
     wsgi_board_parent_destroy(board);
 }
 
+static void check_recalled(const wsgi_board_t *board, int generation, int count, const char *first)
+{
+    wsgi_board_script_t scripts[WSGI_BOARD_SCRIPTS];
+
+    CHECK_INT(wsgi_board_keeper_recall(board, generation, scripts), count);
+    if (first != NULL) {
+        CHECK_STR(scripts[0].text, "group");
+        CHECK_STR(wsgi_board_script_path(&scripts[0]), first);
+    }
+}
+
+static void recalls_what_the_last_generation_ran(void)
+{
+    wsgi_board_t *board = make_board(1, 1);
+
+    check_recalled(board, 5, 0, NULL);
+    wsgi_board_keeper_remember(board, 1, "group", "/a");
+    wsgi_board_keeper_remember(board, 1, "group", "/b");
+    wsgi_board_keeper_remember(board, 1, "group", "/a");
+    check_recalled(board, 1, 0, NULL); /* what a generation runs itself its keeper knows */
+    check_recalled(board, 2, 2, NULL);
+    check_recalled(board, 9, 2, NULL); /* generations between ran nothing */
+    wsgi_board_keeper_remember(board, 3, "group", "/b");
+    check_recalled(board, 4, 1, "/b");
+    check_recalled(board, 3, 1, "/a");
+    wsgi_board_parent_destroy(board);
+}
+
+static void replaces_scripts_of_earlier_generations_only(void)
+{
+    wsgi_board_t *board = make_board(1, 1);
+    char path[16];
+
+    for (int i = 0; i < WSGI_BOARD_SCRIPTS + 3; i++) {
+        snprintf(path, sizeof(path), "/%d", i);
+        wsgi_board_keeper_remember(board, 1, "group", path);
+    }
+    check_recalled(board, 2, WSGI_BOARD_SCRIPTS, NULL);
+    wsgi_board_keeper_remember(board, 2, "group", "/new");
+    check_recalled(board, 3, 1, "/new");
+    wsgi_board_parent_destroy(board);
+}
+
+static void remembers_no_script_that_is_too_long(void)
+{
+    wsgi_board_t *board = make_board(1, 1);
+    char path[WSGI_BOARD_TEXT];
+
+    memset(path, '/', sizeof(path));
+    path[WSGI_BOARD_TEXT - 7] = '\0'; /* with "group" and two NULs one byte more than what is looked at */
+    wsgi_board_keeper_remember(board, 1, "group", path);
+    check_recalled(board, 2, 0, NULL);
+    path[WSGI_BOARD_TEXT - 8] = '\0';
+    wsgi_board_keeper_remember(board, 1, "group", path);
+    check_recalled(board, 2, 1, path);
+    wsgi_board_parent_destroy(board);
+}
+
+static void knows_of_older_generations_that_live(void)
+{
+    wsgi_board_t *board = make_board(2, 1);
+    int slot = wsgi_board_keeper_take(board, 3);
+
+    CHECK_INT(wsgi_board_read_older(board, 3, 0), 0);
+    CHECK_INT(wsgi_board_read_older(board, 4, 0), 1);
+    CHECK_INT(wsgi_board_read_older(board, 4, 1), 0);
+    wsgi_board_keeper_state(board, slot, WSGI_WORKER_READY);
+    CHECK_INT(wsgi_board_read_older(board, 4, 1), 1);
+    wsgi_board_keeper_ended(board, slot, 0);
+    CHECK_INT(wsgi_board_read_older(board, 4, 0), 0);
+    wsgi_board_parent_destroy(board);
+}
+
 int main(void)
 {
     TAP_RUN(gives_each_worker_a_slot_of_its_own);
@@ -146,5 +219,9 @@ int main(void)
     TAP_RUN(generation_and_freshness_only_rise);
     TAP_RUN(is_seen_by_other_processes);
     TAP_RUN(sweeps_workers_that_ended_unseen);
+    TAP_RUN(recalls_what_the_last_generation_ran);
+    TAP_RUN(replaces_scripts_of_earlier_generations_only);
+    TAP_RUN(remembers_no_script_that_is_too_long);
+    TAP_RUN(knows_of_older_generations_that_live);
     return tap_done();
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifndef MAP_ANONYMOUS
@@ -25,18 +26,32 @@ typedef struct {
     _Atomic apr_int64_t fresh;
 } shared_head_t;
 
+/* Written by the keepers of two generations at once: whoever makes `version` odd may write, until it is even again. */
+typedef struct {
+    _Atomic unsigned version;
+    _Atomic int generation; /* that ran it last; 0 in `version` means that the entry was never used */
+    char text[WSGI_BOARD_TEXT];
+} shared_script_t;
+
+enum {
+    CLAIMED = WSGI_WORKER_GONE + 1, /* state of a slot while its new owner fills it in: nobody else looks at it */
+    HEAD_BYTES = 64,          /* a cache line of its own, and alignment for what follows */
+    UNBORN_LIMIT = 10000000   /* microseconds after which a slot without a process was left by a keeper that died */
+};
+
 /* In each process's own memory: sizes and addresses that nothing in the shared part can change. */
 struct wsgi_board_t {
     int slots, threads;         /* constant */
     apr_size_t bytes;           /* constant */
     shared_head_t *head;
+    shared_script_t *scripts;   /* WSGI_BOARD_SCRIPTS */
     shared_slot_t *slot;        /* slots */
     _Atomic apr_uint64_t *tokens; /* slots x threads: request each thread has, 0 none; kept when a worker dies */
 };
 
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads)
 {
-    apr_size_t head = 64; /* a cache line of its own, and alignment for what follows */
+    apr_size_t head = HEAD_BYTES + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
     apr_size_t slot_bytes = (apr_size_t)slots * sizeof(shared_slot_t);
     apr_size_t bytes = head + slot_bytes + (apr_size_t)slots * (apr_size_t)threads * sizeof(apr_uint64_t);
     wsgi_board_t *board = calloc(1, sizeof(*board));
@@ -56,6 +71,7 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     board->threads = threads;
     board->bytes = bytes;
     board->head = (shared_head_t *)(void *)memory;
+    board->scripts = (shared_script_t *)(void *)(memory + HEAD_BYTES);
     board->slot = (shared_slot_t *)(void *)(memory + head);
     board->tokens = (_Atomic apr_uint64_t *)(void *)(memory + head + slot_bytes);
     *out = board;
@@ -105,7 +121,7 @@ static int claim(wsgi_board_t *board, int slot)
     int state = atomic_load(&board->slot[slot].state);
 
     return (state == WSGI_WORKER_NONE || state == WSGI_WORKER_GONE)
-           && atomic_compare_exchange_strong(&board->slot[slot].state, &state, WSGI_WORKER_STARTING);
+           && atomic_compare_exchange_strong(&board->slot[slot].state, &state, CLAIMED);
 }
 
 /* Free slots first, then the one whose worker ended longest ago. */
@@ -139,6 +155,7 @@ int wsgi_board_keeper_take(wsgi_board_t *board, int generation)
             atomic_store(&board->slot[slot].generation, generation);
             atomic_store(&board->slot[slot].started, apr_time_now());
             clear_tokens(board, slot);
+            atomic_store(&board->slot[slot].state, WSGI_WORKER_STARTING);
             return slot;
         }
     }
@@ -193,16 +210,139 @@ apr_time_t wsgi_board_read_fresh(const wsgi_board_t *board)
     return atomic_load(&board->head->fresh);
 }
 
+static int is_alive(const wsgi_worker_snapshot_t *worker)
+{
+    return worker->state != WSGI_WORKER_NONE && worker->state != WSGI_WORKER_GONE;
+}
+
+static int was_abandoned(const wsgi_worker_snapshot_t *worker)
+{
+    if (worker->pid > 0) {
+        return kill(worker->pid, 0) < 0 && errno == ESRCH;
+    }
+    return apr_time_now() - worker->started > UNBORN_LIMIT; /* its keeper died between taking the slot and the fork */
+}
+
 void wsgi_board_keeper_sweep(wsgi_board_t *board)
 {
     wsgi_worker_snapshot_t worker;
 
     for (int slot = 0; slot < board->slots; slot++) {
-        if (wsgi_board_read_worker(board, slot, &worker) && worker.state != WSGI_WORKER_NONE
-            && worker.state != WSGI_WORKER_GONE && worker.pid > 0 && kill(worker.pid, 0) < 0 && errno == ESRCH) {
+        if (wsgi_board_read_worker(board, slot, &worker) && is_alive(&worker) && was_abandoned(&worker)) {
             wsgi_board_keeper_ended(board, slot, 0);
         }
     }
+}
+
+int wsgi_board_read_older(const wsgi_board_t *board, int generation, int ready_only)
+{
+    wsgi_worker_snapshot_t worker;
+
+    for (int slot = 0; slot < board->slots; slot++) {
+        if (wsgi_board_read_worker(board, slot, &worker) && is_alive(&worker) && worker.generation < generation
+            && (!ready_only || worker.state == WSGI_WORKER_READY)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- scripts ---- */
+
+/* @return its version, which is even, and a copy; 0 when it was never used or is being written */
+static unsigned copy_script(const shared_script_t *entry, wsgi_board_script_t *out, int *generation)
+{
+    unsigned version = atomic_load(&entry->version);
+
+    if (version % 2 != 0) {
+        return 0;
+    }
+    *generation = atomic_load(&entry->generation);
+    memcpy(out->text, entry->text, sizeof(out->text));
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load_explicit(&entry->version, memory_order_relaxed) != version) {
+        return 0;
+    }
+    out->text[sizeof(out->text) - 1] = '\0';
+    out->text[sizeof(out->text) - 2] = '\0'; /* a second text, though empty, whatever the memory holds */
+    return version;
+}
+
+static int is_same_script(const wsgi_board_script_t *remembered, const char *application_group, const char *script)
+{
+    return strcmp(remembered->text, application_group) == 0 && strcmp(wsgi_board_script_path(remembered), script) == 0;
+}
+
+/* @return whether nobody else was faster */
+static int write_script(shared_script_t *entry, unsigned version, int generation, const char *application_group,
+                        const char *script)
+{
+    size_t group_size = strlen(application_group) + 1;
+
+    if (!atomic_compare_exchange_strong(&entry->version, &version, version + 1)) {
+        return 0;
+    }
+    memcpy(entry->text, application_group, group_size);
+    memcpy(entry->text + group_size, script, strlen(script) + 1);
+    atomic_store(&entry->generation, generation);
+    atomic_store(&entry->version, version + 2);
+    return 1;
+}
+
+const char *wsgi_board_script_path(const wsgi_board_script_t *remembered)
+{
+    return remembered->text + strlen(remembered->text) + 1;
+}
+
+void wsgi_board_keeper_remember(wsgi_board_t *board, int generation, const char *application_group,
+                                const char *script)
+{
+    wsgi_board_script_t seen;
+    unsigned version, oldest_version = 0;
+    shared_script_t *oldest = NULL;
+    int when, oldest_when = generation; /* what this generation runs is not forgotten for more of the same */
+
+    if (strlen(application_group) + strlen(script) + 2 > WSGI_BOARD_TEXT - 1) {
+        return;
+    }
+    for (int i = 0; i < WSGI_BOARD_SCRIPTS; i++) {
+        shared_script_t *entry = &board->scripts[i];
+        version = copy_script(entry, &seen, &when);
+        if (version != 0 && is_same_script(&seen, application_group, script)) {
+            atomic_store(&entry->generation, generation);
+            return;
+        }
+        if (atomic_load(&entry->version) == 0) {
+            oldest = entry;
+            oldest_version = 0;
+            oldest_when = APR_INT32_MIN;
+        } else if (version != 0 && when < oldest_when) {
+            oldest = entry;
+            oldest_version = version;
+            oldest_when = when;
+        }
+    }
+    if (oldest != NULL) {
+        (void)write_script(oldest, oldest_version, generation, application_group, script);
+    }
+}
+
+int wsgi_board_keeper_recall(const wsgi_board_t *board, int generation, wsgi_board_script_t *out)
+{
+    int count = 0, last = APR_INT32_MIN, when;
+
+    for (int i = 0; i < WSGI_BOARD_SCRIPTS; i++) {
+        if (copy_script(&board->scripts[i], &out[count], &when) == 0 || when >= generation || when < last) {
+            continue;
+        }
+        if (when > last) { /* what was collected so far is of a generation before this one */
+            out[0] = out[count];
+            count = 0;
+            last = when;
+        }
+        count++;
+    }
+    return count;
 }
 
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token)
@@ -226,7 +366,7 @@ int wsgi_board_read_worker(const wsgi_board_t *board, int slot, wsgi_worker_snap
     }
     state = atomic_load(&board->slot[slot].state);
     if (state < WSGI_WORKER_NONE || state > WSGI_WORKER_GONE) {
-        return 0; /* a daemon wrote nonsense */
+        return 0; /* being claimed, or a daemon wrote nonsense */
     }
     out->state = (wsgi_worker_state_t)state;
     out->pid = atomic_load(&board->slot[slot].pid);

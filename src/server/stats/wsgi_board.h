@@ -60,6 +60,37 @@ apr_time_t wsgi_board_read_fresh(const wsgi_board_t *board);
 /** Forget workers that ended unseen, because their keeper was killed. */
 void wsgi_board_keeper_sweep(wsgi_board_t *board);
 
+enum {
+    WSGI_BOARD_SCRIPTS = 16,    /* remembered per group */
+    WSGI_BOARD_TEXT = 1024      /* longest application group and script together with their NULs, bytes */
+};
+
+/** What a worker ran, so that the workers of the next configuration can load it before they serve. */
+typedef struct {
+    char text[WSGI_BOARD_TEXT]; /* application group, NUL, script, NUL */
+} wsgi_board_script_t;
+
+/** A worker of `generation` ran a script. Nothing happens when the texts are too long or there is no more room. */
+void wsgi_board_keeper_remember(wsgi_board_t *board, int generation, const char *application_group,
+                                const char *script);
+
+/**
+ * What the last generation before `generation` that ran anything has run. May hold what a daemon wrote there: two
+ * texts that end within their bounds, nothing else is certain.
+ * @param out room for WSGI_BOARD_SCRIPTS
+ * @return how many were filled in
+ */
+int wsgi_board_keeper_recall(const wsgi_board_t *board, int generation, wsgi_board_script_t *out);
+
+/** The script of a remembered one, behind its application group. */
+const char *wsgi_board_script_path(const wsgi_board_script_t *remembered);
+
+/**
+ * Whether a worker of a generation before `generation` is alive.
+ * @param ready_only count those that accept requests, not those that start, nor those that finish
+ */
+int wsgi_board_read_older(const wsgi_board_t *board, int generation, int ready_only);
+
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
