@@ -239,6 +239,9 @@ static wsgi_change_t peer_script_changed(wsgi_exchange_t *x)
 {
     conversation_t *c = of(x);
 
+    if (c->call.queue_start < c->peer->born) {
+        return WSGI_CHANGE_IGNORE; /* all code here was loaded after the request came: nothing can be newer for it */
+    }
     return c->peer->script_changed(c->peer->context, c->call.route.script, c->call.route.application_group);
 }
 

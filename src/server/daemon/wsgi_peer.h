@@ -18,6 +18,7 @@ typedef struct {
     wsgi_log_sink_t log;
     wsgi_origin_sink_t request_log;
     int slot;                /* of this worker on the board */
+    apr_time_t born;         /* start of this process, microseconds since the epoch */
     /**
      * A loaded script is out of date. Blocks until a replacement of this process is ready, or answers at once
      * when another request already waits for it. See wsgi_exchange_ops_t.script_changed.

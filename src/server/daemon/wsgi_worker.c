@@ -157,6 +157,7 @@ static void fill_peer(worker_t *w)
     w->peer.log = *w->log;
     w->peer.request_log = apache->request_log;
     w->peer.slot = w->start->slot;
+    w->peer.born = apr_time_now();
     w->peer.script_changed = on_script_changed;
     w->peer.loaded = on_loaded;
     w->peer.activity = w->group->inactivity_timeout > 0 ? on_activity : NULL;
