@@ -247,8 +247,6 @@ static wsgi_outcome_t take_exception(run_t *run, wsgi_call_t *call)
 
 static wsgi_outcome_t judge(run_t *run, wsgi_call_t *call, wsgi_ran_t ran)
 {
-    const char *method = wsgi_fields_get(run->request->variables, "REQUEST_METHOD");
-
     if (ran == WSGI_RAISED) {
         return take_exception(run, call);
     }
@@ -257,7 +255,7 @@ static wsgi_outcome_t judge(run_t *run, wsgi_call_t *call, wsgi_ran_t ran)
                         "The application produced more than its Content-Length of %lld bytes; the rest was cut.",
                         (long long)call->reply.declared);
     }
-    if (ran == WSGI_RAN && wsgi_response_is_short(call, method != NULL ? method : "")) {
+    if (ran == WSGI_RAN && wsgi_response_is_short(call)) {
         wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
                         "The application produced %lld bytes and declared a Content-Length of %lld.",
                         (long long)call->produced, (long long)call->reply.declared);
@@ -353,7 +351,6 @@ static void send_packet(run_t *run)
 
 static wsgi_ran_t respond(run_t *run, wsgi_call_t *call, PyObject *result)
 {
-    const char *method = wsgi_fields_get(run->request->variables, "REQUEST_METHOD");
     int untouched = !call->committed;
     PyObject *items;
     apr_off_t size, limit;
@@ -365,7 +362,7 @@ static wsgi_ran_t respond(run_t *run, wsgi_call_t *call, PyObject *result)
     }
     limit = wsgi_response_admit(call, size);
     if (!untouched || call->timed || limit > PACKET_SIZE || pack(run, call, items, limit) < 0) {
-        int last = !wsgi_response_is_short(call, method != NULL ? method : "");
+        int last = !wsgi_response_is_short(call);
         ran = wsgi_response_send_items(call, items, limit, last);
     }
     Py_DECREF(items);

@@ -97,6 +97,9 @@ static size_t take_buffered(input_t *self, char *out, size_t wanted)
 
 static int append(input_t *self, const char *data, size_t length)
 {
+    if (length == 0) {
+        return 0;
+    }
     if (self->start > 0) {
         memmove(self->data, self->data + self->start, self->end - self->start);
         self->end -= self->start;

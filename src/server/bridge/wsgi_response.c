@@ -2,8 +2,6 @@
 
 #include <apr_time.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 #include "bridge/wsgi_events.h"
 #include "bridge/wsgi_filewrapper.h"
@@ -463,11 +461,14 @@ int wsgi_response_close(wsgi_call_t *call, PyObject *result)
     return 0;
 }
 
-int wsgi_response_is_short(const wsgi_call_t *call, const char *method)
+int wsgi_response_is_short(const wsgi_call_t *call)
 {
-    /* RFC 9110 section 8.6: these may declare the length of a body that they do not have. */
-    if (strcmp(method, "HEAD") == 0 || call->reply.code == 304 || call->reply.code == 204) {
+    const char *method;
+
+    if (call->reply.declared <= call->produced) {
         return 0;
     }
-    return call->reply.declared > call->produced;
+    /* RFC 9110 section 8.6: these may declare the length of a body that they do not have. */
+    method = wsgi_fields_get(call->request->variables, "REQUEST_METHOD");
+    return (method == NULL || strcmp(method, "HEAD") != 0) && call->reply.code != 304 && call->reply.code != 204;
 }

@@ -35,7 +35,7 @@ wsgi_ran_t wsgi_response_run(wsgi_call_t *call, PyObject *result);
 int wsgi_response_close(wsgi_call_t *call, PyObject *result);
 
 /** Whether fewer bytes were produced than declared, in a response that has a body. */
-int wsgi_response_is_short(const wsgi_call_t *call, const char *method);
+int wsgi_response_is_short(const wsgi_call_t *call);
 
 /** Send through the exchange. GIL: not held. */
 apr_status_t wsgi_response_transfer(wsgi_call_t *call, const struct iovec *blocks, int count, unsigned flags);

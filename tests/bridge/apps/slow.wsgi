@@ -1,27 +1,23 @@
 """Applications that take long."""
-import threading
 import time
 
 import mod_wsgi
 
-entered = threading.Event()
-
 
 def spin(seconds=20):
+    print("entered")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(0.01)
 
 
 def interrupted(environ, start_response):
-    print("entered")
     spin()
     start_response("200 OK", [])
     return [b"not interrupted"]
 
 
 def recovers(environ, start_response):
-    print("entered")
     try:
         spin()
     except mod_wsgi.RequestTimeout:
@@ -32,13 +28,11 @@ def recovers(environ, start_response):
 def later(environ, start_response):
     start_response("200 OK", [])
     yield b"begun"
-    print("entered")
     spin()
 
 
 def swallowed(environ, start_response):
     """`except Exception` does not catch it."""
-    print("entered")
     try:
         spin()
     except Exception:
