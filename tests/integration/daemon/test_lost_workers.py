@@ -7,18 +7,19 @@ import pytest
 from harness import processes
 from harness.background import HeldRequests
 
+SUPERVISION = ["WSGI{:04}".format(number) for number in range(250, 280)] # messages of the parent and of keepers
 CAUSES = [("SIGKILL", "SIGKILL|signal 9|Killed"), ("SIGSEGV", "SIGSEGV|signal 11|Segmentation"), ("SIGABRT", "SIGABRT|signal 6|Abort"),
           ("segv", "SIGSEGV|signal 11|Segmentation"), ("exit", r"status 7|code 7|\(7\)|exited.*\b7\b")]
 
 
-@pytest.fixture(scope="module")
-def server(make_server):
-    return make_server("process.wsgi", mode="daemon", daemon={"threads": 3}, config="CoreDumpDirectory /nonexistent\n")
+@pytest.fixture
+def server(fresh_server):
+    return fresh_server("process.wsgi", mode="daemon", daemon={"threads": 3})
 
 
-def allow_stack_dump(server):
-    """A crash leaves the Python stacks in the log (faulthandler)."""
-    server.log.allow("corrupted process")
+def allow_crash(server):
+    """A crash leaves the Python stacks in the log (faulthandler), and the keeper says that the process died young."""
+    server.log.allow("corrupted process", *SUPERVISION)
 
 
 def replaced(server, before):
@@ -28,7 +29,7 @@ def replaced(server, before):
 
 @pytest.mark.parametrize("how, cause", CAUSES)
 def test_in_the_application(server, client, how, cause):
-    allow_stack_dump(server)
+    allow_crash(server)
     before = {client.get("/").json()["pid"]}
     response = client.get("/die?how=" + how)
     assert response.status == 502
@@ -40,7 +41,7 @@ def test_in_the_application(server, client, how, cause):
 
 @pytest.mark.parametrize("how, cause", CAUSES)
 def test_in_the_middle_of_the_body(server, client, how, cause):
-    allow_stack_dump(server)
+    allow_crash(server)
     before = {client.get("/").json()["pid"]}
     response = client.get("/die-later?how=" + how)
     assert (response.status, response.body) == (200, b"first block\n")
@@ -53,6 +54,7 @@ def test_in_the_middle_of_the_body(server, client, how, cause):
 def test_message_is_in_the_log_of_the_virtual_host(fresh_server):
     server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 1},
                           config="<VirtualHost *>\nServerName own.example.com\nErrorLog logs/own.log\n</VirtualHost>\n")
+    allow_crash(server)
     assert server.client().get("/die?how=SIGKILL", host="own.example.com").status == 502
     server.wait_until(lambda: "WSGI0146" in (server.root / "logs" / "own.log").read_text(), 10, "the message")
     assert "WSGI0146" not in server.log.all()
@@ -65,6 +67,7 @@ def test_queued_request_is_served_by_the_replacement(fresh_server):
     held, = requests.start()
     queued = requests.send()
     old = held.wait_running()
+    allow_crash(server)
     os.kill(old, signal.SIGKILL)
     assert held.result().status == 502
     server.log.expect("WSGI0146")
@@ -75,6 +78,7 @@ def test_queued_request_is_served_by_the_replacement(fresh_server):
 def test_requests_that_were_picked_up_run_once(fresh_server):
     server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 4})
     held = HeldRequests(server).start(4)
+    allow_crash(server)
     os.kill(held[0].wait_running(), signal.SIGKILL)
     assert [one.result().status for one in held] == [502] * 4
     server.log.expect("WSGI0146")
@@ -87,6 +91,7 @@ def test_other_workers_are_not_disturbed(fresh_server):
     server.wait_until(lambda: len(server.daemon_pids()) == 2, 20, "two processes")
     first, second = HeldRequests(server).start(2)
     assert first.wait_running() != second.wait_running()
+    allow_crash(server)
     os.kill(first.wait_running(), signal.SIGKILL)
     assert first.result().status == 502
     assert second.release().status == 200
@@ -102,7 +107,7 @@ def test_keeper_is_replaced(fresh_server):
     os.kill(keeper, signal.SIGKILL)
     server.wait_until(lambda: server.daemon_pids() and not server.daemon_pids() & workers, 30, "workers of a new keeper")
     assert client.get("/").status == 200
-    server.log.allow(*["WSGI%04d" % number for number in range(250, 310)])
+    server.log.allow(*SUPERVISION)
     server.wait_until(lambda: not any(processes.alive(pid) for pid in workers), 20, "the end of the old workers")
 
 
@@ -128,5 +133,5 @@ def test_worker_that_cannot_be_started_backs_off(fresh_server):
                           config="WSGIImportScript {root}/apps/dies_on_import.wsgi process-group=site application-group=%{GLOBAL}\n")
     server.log.wait_for(r"(?i)exit|died|status 9", 20)
     assert server.client().get("/static.txt").body == b"static\n"
-    server.log.allow(*["WSGI%04d" % number for number in range(250, 310)])
+    server.log.allow(*SUPERVISION)
     assert len(server.log.lines("imported once more")) < 50

@@ -56,9 +56,10 @@ def test_small_response_has_a_length(client):
     assert response.header("Transfer-Encoding") is None
 
 
-def test_generator_is_chunked(client):
+def test_generator(client, mode):
     response = client.get("/stream/many?count=50")
-    assert response.header("Transfer-Encoding") == "chunked"
+    if mode == "embedded": # each block is flushed; what a daemon produces at once may go out as one piece
+        assert response.header("Transfer-Encoding") == "chunked"
     assert response.body == b"".join(b"%d\n" % number for number in range(50))
 
 
@@ -226,7 +227,8 @@ def test_redirect(client):
     assert (response.status, response.header("Location")) == (302, "/elsewhere")
 
 
-def test_close_is_called_once(client):
-    before = client.get("/closed").text.split()
+def test_close_is_called_once(server, client):
+    before = client.get("/closed").text.split().count("length")
     length(client, 8, "abcdefgh")
-    assert client.get("/closed").text.split() == before + ["length"]
+    count = server.wait_until(lambda: client.get("/closed").text.split().count("length") - before, 10, "close()")
+    assert count == 1
