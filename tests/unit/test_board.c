@@ -200,10 +200,12 @@ static void knows_of_older_generations_that_live(void)
     int slot = wsgi_board_keeper_take(board, 3);
 
     CHECK_INT(wsgi_board_read_older(board, 3, 0), 0);
-    CHECK_INT(wsgi_board_read_older(board, 4, 0), 1);
-    CHECK_INT(wsgi_board_read_older(board, 4, 1), 0);
+    CHECK_INT(wsgi_board_read_older(board, 4, 1), 1);
     wsgi_board_keeper_state(board, slot, WSGI_WORKER_READY);
     CHECK_INT(wsgi_board_read_older(board, 4, 1), 1);
+    wsgi_board_keeper_state(board, slot, WSGI_WORKER_RETIRING);
+    CHECK_INT(wsgi_board_read_older(board, 4, 1), 0);
+    CHECK_INT(wsgi_board_read_older(board, 4, 0), 1);
     wsgi_board_keeper_ended(board, slot, 0);
     CHECK_INT(wsgi_board_read_older(board, 4, 0), 0);
     wsgi_board_parent_destroy(board);

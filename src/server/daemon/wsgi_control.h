@@ -16,6 +16,7 @@ typedef enum {
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
     WSGI_CONTROL_RETIRE = 16, /* text: reason; accept nothing more, finish, end */
+    WSGI_CONTROL_NO_SUCCESSOR = 17, /* the worker that was started for a changed script died before it was ready */
     /* parent to keeper */
     WSGI_CONTROL_SUPERSEDED = 32, /* the next generation shares the listener: retire once it is ready */
     WSGI_CONTROL_TERMINATE = 33   /* end now */

@@ -13,17 +13,22 @@
 #include "base/wsgi_exitstatus.h"
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_control.h"
+#include "daemon/wsgi_policy.h"
 #include "daemon/wsgi_signals.h"
 #include "daemon/wsgi_worker.h"
 #include "wire/wsgi_socket.h"
 
-enum {
-    WARM_SCRIPTS = 16,
-    SUPERSEDED_LOOK = 50000, /* microseconds between two looks whether the next generation is ready */
+enum { /* times in microseconds */
+    WARM_SCRIPTS = WSGI_BOARD_SCRIPTS,
+    SUPERSEDED_LOOK = 50000, /* between two looks at what another generation does */
+    SETTLE = 100000,         /* before the first worker, while an older generation serves; see begin() */
     FIRST_PAUSE = 100000,    /* before another try after a worker that died young; doubled up to the last */
     LAST_PAUSE = 20000000,
+    LAST_SERVING_PAUSE = 1000000, /* the last if it served: it is one request that ends them, others should not wait */
+    SLOT_PAUSE = 100000,     /* before another look for a free slot */
     YOUNG = 5000000,         /* a worker that lived less long than this died young */
-    SLACK = 1000000          /* beyond the worker's own time-outs before it is killed */
+    SLACK = 1000000,         /* beyond the worker's own time-outs before it is killed */
+    SERVICE_PATIENCE = 5000000 /* how long a service waits for the one of the generation before to end */
 };
 
 typedef enum { MEMBER_FREE, MEMBER_STARTING, MEMBER_READY, MEMBER_RETIRING } member_state_t;
@@ -55,6 +60,7 @@ typedef struct {
     apr_interval_time_t pause; /* 0: the last worker did not die young */
     apr_time_t next_start;     /* no new worker before */
     apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
+    apr_time_t begun;
     int is_superseded;
     int is_draining;
     int is_terminating;
@@ -134,9 +140,9 @@ static member_t *free_member(keeper_t *k)
     return NULL;
 }
 
-static void back_off(keeper_t *k)
+static void back_off(keeper_t *k, apr_interval_time_t last)
 {
-    k->pause = k->pause == 0 ? FIRST_PAUSE : k->pause * 2 < LAST_PAUSE ? k->pause * 2 : LAST_PAUSE;
+    k->pause = k->pause == 0 ? FIRST_PAUSE : k->pause * 2 < last ? k->pause * 2 : last;
     k->next_start = wsgi_clock_now() + k->pause;
 }
 
@@ -148,8 +154,9 @@ static void start_member(keeper_t *k)
     int pair[2] = { -1, -1 };
     pid_t pid;
 
-    if (slot < 0) { /* as many processes as there can be still finish; a worker's end makes room */
-        back_off(k);
+    if (slot < 0) { /* as many processes as there can be still finish, maybe of other generations */
+        wsgi_board_keeper_sweep(k->board);
+        k->next_start = birth + SLOT_PAUSE;
         return;
     }
     pid = wsgi_socket_pair(pair) < 0 ? -1 : fork();
@@ -162,7 +169,7 @@ static void start_member(keeper_t *k)
                  WSGI_LOGNO(0024) "Unable to start a process of daemon process group '%s'; trying again.",
                  k->group->name);
         wsgi_board_keeper_ended(k->board, slot, 0);
-        back_off(k);
+        back_off(k, LAST_PAUSE);
     }
     if (pair[1] >= 0) {
         close(pair[1]);
@@ -178,19 +185,25 @@ static void start_member(keeper_t *k)
     wsgi_board_keeper_started(k->board, slot, pid);
 }
 
+/* When a worker that retires now is overdue, 0 never. One that only starts has no requests to finish. */
+static apr_time_t retirement_end(const keeper_t *k, const member_t *m, const char *reason)
+{
+    apr_interval_time_t window = m->state == MEMBER_STARTING ? 0 : wsgi_policy_window(k->group, reason);
+
+    if (window < 0 || k->group->shutdown_timeout == 0) {
+        return 0;
+    }
+    return wsgi_clock_now() + window + k->group->shutdown_timeout + SLACK;
+}
+
 static void retire_member(keeper_t *k, member_t *m, const char *reason)
 {
-    apr_interval_time_t graceful = strcmp(reason, "eviction_signal") == 0 ? k->group->eviction_timeout
-                                                                            : k->group->graceful_timeout;
-
     if (m->state != MEMBER_STARTING && m->state != MEMBER_READY) {
         return;
     }
+    m->kill_at = retirement_end(k, m, reason);
     m->state = MEMBER_RETIRING;
     wsgi_board_keeper_state(k->board, m->slot, WSGI_WORKER_RETIRING);
-    if (graceful > 0 && k->group->shutdown_timeout > 0) {
-        m->kill_at = wsgi_clock_now() + graceful + k->group->shutdown_timeout + SLACK;
-    }
     if (m->control.fd < 0
         || wsgi_control_send(m->control.fd, WSGI_CONTROL_RETIRE, reason, (int)strlen(reason)) != APR_SUCCESS) {
         (void)kill(m->pid, SIGTERM); /* it closed its end: it is about to go anyway */
@@ -226,16 +239,36 @@ static void retire_obsolete(keeper_t *k)
 
 /* ---- what workers say ---- */
 
-/* A worker that knows the changed scripts is ready: the ones that do not accept nothing more from this moment. */
-static void finish_reload(keeper_t *k, const member_t *fresh)
+/* Whether a worker loads the scripts as they are since one was found changed; 0 when none was. */
+static int knows_change(const keeper_t *k, const member_t *m)
 {
-    wsgi_board_keeper_fresh(k->board, fresh->birth);
+    return k->reload_asked != 0 && m->birth >= k->reload_asked;
+}
+
+/*
+ * A worker that knows the changed scripts is ready: the ones that do not accept nothing more from this moment. The board
+ * says so to requests that wait in them, and must say it of nobody who is not retired here.
+ */
+static void finish_reload(keeper_t *k)
+{
+    wsgi_board_keeper_fresh(k->board, k->reload_asked);
     for (int i = 0; i < k->capacity; i++) {
-        if (k->members[i].birth < fresh->birth && k->members[i].birth <= k->reload_asked) {
+        if (!knows_change(k, &k->members[i])) {
             retire_member(k, &k->members[i], "script_reload");
         }
     }
     k->reload_asked = 0;
+}
+
+/* The worker that should have known the change is dead: who waits for it goes on with what is loaded. */
+static void give_reload_up(keeper_t *k)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        const member_t *m = &k->members[i];
+        if (m->state == MEMBER_READY && m->is_obsolete && m->control.fd >= 0) {
+            (void)wsgi_control_send(m->control.fd, WSGI_CONTROL_NO_SUCCESSOR, "", 0); /* else it waits its time */
+        }
+    }
 }
 
 static void on_ready(keeper_t *k, member_t *m)
@@ -245,18 +278,19 @@ static void on_ready(keeper_t *k, member_t *m)
     }
     m->state = MEMBER_READY;
     wsgi_board_keeper_state(k->board, m->slot, WSGI_WORKER_READY);
-    wsgi_board_keeper_generation_ready(k->board, k->start->endpoint->generation);
-    if (k->reload_asked != 0 && m->birth > k->reload_asked) {
-        finish_reload(k, m);
+    if (wsgi_board_read_generation_ready(k->board) < k->start->endpoint->generation) {
+        wsgi_board_keeper_fresh(k->board, k->begun); /* no worker of a generation before needs a replacement now */
+        wsgi_board_keeper_generation_ready(k->board, k->start->endpoint->generation);
+    }
+    if (knows_change(k, m)) {
+        finish_reload(k);
     }
     retire_obsolete(k);
 }
 
-static void on_loaded(keeper_t *k, const wsgi_control_message_t *message)
+static void keep_warm(keeper_t *k, const char *application_group, const char *script)
 {
-    const char *application_group = message->text, *script = application_group + strlen(application_group) + 1;
-
-    if (script > message->text + message->len || k->warm_count == WARM_SCRIPTS) {
+    if (k->warm_count == WARM_SCRIPTS || script[0] != '/') {
         return;
     }
     for (int i = 0; i < k->warm_count; i++) {
@@ -269,6 +303,39 @@ static void on_loaded(keeper_t *k, const wsgi_control_message_t *message)
     k->warm_count++;
 }
 
+static void on_loaded(keeper_t *k, const wsgi_control_message_t *message)
+{
+    const char *application_group = message->text, *script = application_group + strlen(application_group) + 1;
+
+    if (script <= message->text + message->len) {
+        keep_warm(k, application_group, script);
+        wsgi_board_keeper_remember(k->board, k->start->endpoint->generation, application_group, script);
+    }
+}
+
+/* So that the first requests after a graceful restart need not wait until their script is imported. */
+static void inherit_warm(keeper_t *k)
+{
+    wsgi_board_script_t scripts[WSGI_BOARD_SCRIPTS];
+    /* Of this generation itself, if its keeper is replaced. */
+    int count = wsgi_board_keeper_recall(k->board, k->start->endpoint->generation + 1, scripts);
+
+    for (int i = 0; i < count; i++) {
+        keep_warm(k, scripts[i].text, wsgi_board_script_path(&scripts[i]));
+    }
+}
+
+/* Whether a worker starts that will know of the change that was found. */
+static int has_successor(const keeper_t *k)
+{
+    for (int i = 0; i < k->capacity; i++) {
+        if (k->members[i].state == MEMBER_STARTING && knows_change(k, &k->members[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void on_replace(keeper_t *k, member_t *m, const char *reason)
 {
     if (m->state != MEMBER_READY) {
@@ -278,8 +345,14 @@ static void on_replace(keeper_t *k, member_t *m, const char *reason)
         m->is_obsolete = 1;
         apr_cpystrn(m->reason, reason, sizeof(m->reason));
     }
-    if (strcmp(reason, "script_reload") == 0 && k->reload_asked == 0) {
+    if (strcmp(reason, "script_reload") != 0) {
+        return;
+    }
+    if (k->reload_asked == 0) {
         k->reload_asked = wsgi_clock_now();
+    }
+    if (!has_successor(k)) {
+        k->next_start = 0; /* somebody waits: whatever ended the ones before may have been mended */
     }
 }
 
@@ -323,7 +396,8 @@ static int died_young(const keeper_t *k, const member_t *m, int status)
 
 static void on_death(keeper_t *k, member_t *m, int status)
 {
-    int is_young = died_young(k, m, status);
+    int is_young = died_young(k, m, status), has_served = m->state == MEMBER_READY;
+    int was_successor = m->state == MEMBER_STARTING && knows_change(k, m);
 
     wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)m->pid,
              k->group->name, wsgi_exit_describe(status, k->scratch));
@@ -333,12 +407,15 @@ static void on_death(keeper_t *k, member_t *m, int status)
     if (k->is_draining || k->is_terminating) {
         return;
     }
+    if (was_successor && !has_successor(k)) {
+        give_reload_up(k);
+    }
     if (!is_young) {
         k->pause = 0;
         k->next_start = 0;
         return;
     }
-    back_off(k);
+    back_off(k, has_served ? LAST_SERVING_PAUSE : LAST_PAUSE);
     if (k->pause > FIRST_PAUSE) {
         wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ERR, 0,
                  WSGI_LOGNO(0252) "Processes of daemon process group '%s' end soon after their start (the last one "
@@ -393,7 +470,9 @@ static void terminate(keeper_t *k)
 
 static void drain(keeper_t *k)
 {
-    if (!k->is_draining) {
+    if (k->group->threads == 0) {
+        terminate(k);
+    } else if (!k->is_draining) {
         k->is_draining = 1;
         retire_all(k, "graceful_signal");
     }
@@ -401,24 +480,49 @@ static void drain(keeper_t *k)
 
 /* ---- the loop ---- */
 
-/* Have as many lasting workers as the group wants, one new one at a time unless none serves. */
+/* A service may hold what its successor needs, such as a port: it starts when the one before it has ended. */
+static int must_wait_for_service(keeper_t *k, apr_time_t now)
+{
+    if (k->group->threads > 0 || now >= k->begun + SERVICE_PATIENCE
+        || !wsgi_board_read_older(k->board, k->start->endpoint->generation, 0)) {
+        return 0;
+    }
+    k->next_start = now + SUPERSEDED_LOOK;
+    return 1;
+}
+
+/*
+ * Have as many lasting workers as the group wants. Whoever found a changed script waits for a worker that knows it,
+ * though the group be complete with ones that do not.
+ */
 static void complete(keeper_t *k, apr_time_t now)
 {
     int missing = k->group->processes - count_lasting(k, MEMBER_READY) - count_lasting(k, MEMBER_STARTING);
 
-    if (k->is_draining || k->is_terminating || now < k->next_start) {
+    if (k->is_draining || k->is_terminating || now < k->next_start || must_wait_for_service(k, now)) {
         return;
+    }
+    if (missing <= 0 && k->reload_asked != 0 && !has_successor(k)) {
+        missing = 1;
     }
     while (missing-- > 0 && now >= k->next_start) {
         start_member(k);
     }
 }
 
+/*
+ * Another generation is to take the place of this one: go when it is ready. Or at once, when this one is not ready
+ * itself and an older one still serves: restarts may follow each other faster than an application is imported.
+ */
 static void look_at_generations(keeper_t *k)
 {
-    int ready = wsgi_board_read_generation_ready(k->board);
+    int generation = k->start->endpoint->generation;
 
-    if (k->is_superseded && ready > k->start->endpoint->generation) {
+    if (!k->is_superseded || k->is_draining) {
+        return;
+    }
+    if (wsgi_board_read_generation_ready(k->board) > generation
+        || (count_in(k, MEMBER_READY) == 0 && wsgi_board_read_older(k->board, generation, 1))) {
         drain(k);
     }
 }
@@ -460,7 +564,9 @@ static void read_parent(keeper_t *k)
     int got;
 
     while ((got = wsgi_control_next(&k->parent, &message)) > 0) {
-        if (message.type == WSGI_CONTROL_SUPERSEDED) {
+        if (message.type == WSGI_CONTROL_SUPERSEDED && k->group->threads == 0) {
+            terminate(k); /* a service is not told to finish: its script knows no such thing */
+        } else if (message.type == WSGI_CONTROL_SUPERSEDED) {
             k->is_superseded = 1;
         } else if (message.type == WSGI_CONTROL_TERMINATE) {
             terminate(k);
@@ -517,6 +623,7 @@ static void keep(keeper_t *k)
     struct pollfd *fds = apr_pcalloc(k->pool, (apr_size_t)(k->capacity + 3) * sizeof(*fds));
     int life_line = k->start->life_line;
 
+    read_parent(k); /* it may have changed its mind while this process was made */
     for (;;) {
         apr_time_t now;
         apr_pool_clear(k->scratch);
@@ -533,6 +640,41 @@ static void keep(keeper_t *k)
         complete(k, now);
         wait_and_handle(k, fds, &life_line);
     }
+}
+
+/*
+ * While an older generation serves there is no hurry. If the next restart follows at once, as when a script changes
+ * many things one by one, this keeper ends before it has started a worker for nothing.
+ */
+static void begin(keeper_t *k)
+{
+    k->begun = wsgi_clock_now();
+    wsgi_board_keeper_sweep(k->board);
+    inherit_warm(k);
+    if (wsgi_board_read_older(k->board, k->start->endpoint->generation, 1)) {
+        k->next_start = k->begun + SETTLE;
+    }
+}
+
+/* @return 0 after logging why the process must end */
+static int set_up(keeper_t *k)
+{
+    (void)setpgid(0, 0); /* a signal for Apache's group, such as Ctrl-C, reaches us through the parent, in order */
+    wsgi_signals_reset();
+    if (wsgi_signals_open_keeper(&k->signals) < 0) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, errno,
+                 WSGI_LOGNO(0254) "Unable to set up signals in the keeper of daemon process group '%s', which ends.",
+                 k->group->name);
+        return 0;
+    }
+    if (!wsgi_child_take_identity(k->group, k->start->apache)) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+                 WSGI_LOGNO(0025) "The keeper of daemon process group '%s' could not be set up and ends; another will "
+                                  "be started later.",
+                 k->group->name);
+        return 0;
+    }
+    return 1;
 }
 
 void wsgi_keeper_run(const wsgi_keeper_start_t *start)
@@ -552,15 +694,10 @@ void wsgi_keeper_run(const wsgi_keeper_start_t *start)
     k->capacity = wsgi_board_slots(k->board);
     k->members = apr_pcalloc(pool, (apr_size_t)k->capacity * sizeof(member_t));
     wsgi_control_init(&k->parent, start->parent);
-    (void)setpgid(0, 0); /* a signal for Apache's group, such as Ctrl-C, reaches us through the parent, in order */
-    wsgi_signals_reset();
-    if (wsgi_signals_open_keeper(&k->signals) < 0 || !wsgi_child_take_identity(k->group, start->apache)) {
-        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                 WSGI_LOGNO(0254) "The keeper of daemon process group '%s' could not be set up and ends.",
-                 k->group->name);
+    if (!set_up(k)) {
         _exit(1);
     }
-    wsgi_board_keeper_sweep(k->board);
+    begin(k);
     keep(k);
     _exit(0);
 }

@@ -8,7 +8,11 @@
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_control.h"
 
-enum { REPORTED = 16, LOOK_PAUSE = 20000000 /* nanoseconds between two looks at the board */ };
+enum {
+    REPORTED = 16,
+    LOOK_PAUSE = 20000000,  /* nanoseconds between two looks at the board */
+    FAILURE_PAUSE = 1000000 /* microseconds after a failure before another request waits for a replacement */
+};
 
 typedef struct {
     const char *script, *application_group;
@@ -20,17 +24,19 @@ struct wsgi_reload_t {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_waiting;                   /* guarded by lock: a request waits for the replacement */
+    int failures;                     /* guarded by lock: replacements that died before they were ready */
+    apr_time_t failed;                /* guarded by lock: when the last one did, 0 none */
     int is_retired;                   /* guarded by lock */
     reported_t reported[REPORTED];    /* entries below the count are constant */
     _Atomic int reported_count;       /* raised with lock held */
 };
 
-wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t patience)
+wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t socket_timeout)
 {
     wsgi_reload_t *reload = apr_pcalloc(start->pprocess, sizeof(*reload));
 
     reload->start = start;
-    reload->patience = patience;
+    reload->patience = socket_timeout / 4 * 3;
     pthread_mutex_init(&reload->lock, NULL);
     pthread_cond_init(&reload->changed, NULL);
     return reload;
@@ -40,6 +46,15 @@ void wsgi_reload_retired(wsgi_reload_t *reload)
 {
     pthread_mutex_lock(&reload->lock);
     reload->is_retired = 1;
+    pthread_cond_broadcast(&reload->changed);
+    pthread_mutex_unlock(&reload->lock);
+}
+
+void wsgi_reload_failed(wsgi_reload_t *reload)
+{
+    pthread_mutex_lock(&reload->lock);
+    reload->failures++;
+    reload->failed = wsgi_clock_now();
     pthread_cond_broadcast(&reload->changed);
     pthread_mutex_unlock(&reload->lock);
 }
@@ -54,8 +69,9 @@ static int is_outdated(const wsgi_reload_t *reload)
 static int wait_for_successor(wsgi_reload_t *reload)
 {
     apr_time_t deadline = wsgi_clock_now() + reload->patience;
+    int failures = reload->failures;
 
-    while (!is_outdated(reload) && wsgi_clock_now() < deadline) {
+    while (!is_outdated(reload) && reload->failures == failures && wsgi_clock_now() < deadline) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += LOOK_PAUSE;
@@ -82,7 +98,7 @@ static int find_successor(wsgi_reload_t *reload, const char *script)
     if (is_outdated(reload)) {
         return 1;
     }
-    if (reload->is_waiting) {
+    if (reload->is_waiting || (reload->failed != 0 && wsgi_clock_now() < reload->failed + FAILURE_PAUSE)) {
         return 0;
     }
     reload->is_waiting = 1;
@@ -93,7 +109,7 @@ static int find_successor(wsgi_reload_t *reload, const char *script)
     if (!found) {
         wsgi_log(&reload->start->apache->log, WSGI_HERE, WSGI_LOG_ERR, 0,
                  WSGI_LOGNO(0251) "Script '%s' has changed, but no replacement of the process of daemon process group "
-                                  "'%s' became ready in time; the code loaded before is used.",
+                                  "'%s' became ready; the code loaded before is used.",
                  script, group->name);
     }
     return found;

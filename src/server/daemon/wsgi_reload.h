@@ -12,8 +12,8 @@
  */
 typedef struct wsgi_reload_t wsgi_reload_t;
 
-/** @param patience how long a request waits for the replacement before it is served with old code, microseconds */
-wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t patience);
+/** @param socket_timeout how long the Apache child waits for a word from us, microseconds: a request waits less */
+wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t socket_timeout);
 
 /** Decide for one request. On its thread, without the GIL; may block. Never WSGI_CHANGE_RELOAD. */
 wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_t *pool, const char *script,
@@ -21,6 +21,9 @@ wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_
 
 /** The process accepts nothing more: a younger one serves. Main thread. */
 void wsgi_reload_retired(wsgi_reload_t *reload);
+
+/** The replacement died before it was ready: the request that waits is served with old code. Main thread. */
+void wsgi_reload_failed(wsgi_reload_t *reload);
 
 /** A script ran here; the keeper is told of each (application group, script) once. Any request thread. */
 void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group);

@@ -58,6 +58,9 @@ static void on_served(void *context)
     worker_t *w = context;
     apr_int64_t limit = w->group->maximum_requests;
 
+    if (w->group->threads == 1 && limit == 1) {
+        wsgi_threadpool_stop_accepting(w->pool); /* wsgi.run_once is true: the application counts on it */
+    }
     if (atomic_load(&w->wants_wake) || (limit > 0 && wsgi_threadpool_served(w->pool) >= limit)) {
         wsgi_signals_wake();
     }
@@ -113,7 +116,7 @@ static void start_python(worker_t *w)
     const wsgi_runtime_settings_t *settings = w->start->plan->settings;
     const wsgi_bridge_t *bridge;
     wsgi_runtime_t *runtime = NULL;
-    const char *why = "see the messages above";
+    const char *why = NULL;
     apr_status_t rv = wsgi_loader_open(&bridge, &why, settings->python_home, w->start->pprocess);
 
     w->host.log = *w->log;
@@ -123,14 +126,30 @@ static void start_python(worker_t *w)
     if (rv != APR_SUCCESS) {
         wsgi_log(w->log, WSGI_HERE, WSGI_LOG_CRIT, 0,
                  WSGI_LOGNO(0028) "Python cannot be started in daemon process group '%s'; its requests will fail: %s.",
-                 w->group->name, why);
+                 w->group->name, why != NULL ? why : "see the messages above");
         return;
     }
     w->peer.bridge = bridge;
     w->peer.runtime = runtime;
 }
 
-static void preload(worker_t *w)
+/* A signal has arrived that the main thread has not looked at. */
+static int is_signalled(const worker_t *w)
+{
+    struct pollfd fd = { .fd = w->signals.control, .events = POLLIN };
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+static void preload(worker_t *w, const char *script, const char *application_group)
+{
+    if (!is_signalled(w)
+        && w->peer.bridge->preload(w->peer.runtime, script, application_group) == WSGI_DONE) {
+        wsgi_monitor_script_available(w->monitor);
+    }
+}
+
+static void preload_all(worker_t *w)
 {
     const wsgi_worker_start_t *start = w->start;
 
@@ -138,13 +157,12 @@ static void preload(worker_t *w)
         return;
     }
     for (int i = 0; i < start->plan->import_count; i++) {
-        const wsgi_import_t *import = &start->plan->imports[i];
-        if (w->peer.bridge->preload(w->peer.runtime, import->script, import->application_group) == WSGI_DONE) {
-            wsgi_monitor_script_available(w->monitor);
-        }
+        preload(w, start->plan->imports[i].script, start->plan->imports[i].application_group);
     }
-    for (int i = 0; i < start->warm_count; i++) {
-        (void)w->peer.bridge->preload(w->peer.runtime, start->warm[i].script, start->warm[i].application_group);
+    for (int i = 0; i < start->warm_count && w->group->threads > 0; i++) {
+        if (access(start->warm[i].script, R_OK) == 0) { /* it may have been removed since it ran */
+            preload(w, start->warm[i].script, start->warm[i].application_group);
+        }
     }
 }
 
@@ -226,6 +244,8 @@ static void read_keeper(worker_t *w)
     while ((got = wsgi_control_next(&w->keeper, &message)) > 0) {
         if (message.type == WSGI_CONTROL_RETIRE) {
             retire(w, message.text);
+        } else if (message.type == WSGI_CONTROL_NO_SUCCESSOR) {
+            wsgi_reload_failed(w->reload);
         }
     }
     if (got < 0) {
@@ -254,15 +274,13 @@ static void ask_for_replacement(worker_t *w, const char *reason)
     }
 }
 
-/* Requests that are overdue or wedged are looked for once a second; all else says itself when it is due. */
+/* What request threads change without a word is looked at once a second; all else says itself when it is due. */
 static int pause_until(const worker_t *w, apr_time_t next)
 {
     int ms = next > 0 ? wsgi_clock_poll_ms(next) : -1;
+    int must_look = w->group->request_timeout > 0 || w->group->inactivity_timeout > 0 || w->group->startup_timeout > 0;
 
-    if (w->group->request_timeout > 0 && (ms < 0 || ms > LOOK_PAUSE)) {
-        return LOOK_PAUSE;
-    }
-    return ms;
+    return must_look && (ms < 0 || ms > LOOK_PAUSE) ? LOOK_PAUSE : ms;
 }
 
 /* Until there is a reason to shut down. */
@@ -341,15 +359,16 @@ void wsgi_worker_run(const wsgi_worker_start_t *start)
     start_python(w);
     if (w->group->threads == 0) {
         announce(w);
-        preload(w);
+        preload_all(w);
         end_service(w);
     }
-    preload(w);
+    preload_all(w);
     wsgi_monitor_start(w->monitor, &w->peer, w->signals.events);
     start_threads(w);
     wsgi_monitor_watch(w->monitor, w->pool);
     announce(w);
     down.reason = serve_until_told(w);
+    wsgi_reload_retired(w->reload); /* a request that waits for a replacement waits no longer */
     if (w->keeper.fd >= 0 && w->retired == 0) { /* the next one may start while this one ends */
         (void)wsgi_control_send(w->keeper.fd, WSGI_CONTROL_REPLACE, down.reason, (int)strlen(down.reason));
     }

@@ -197,11 +197,11 @@ int wsgi_board_read_generation_ready(const wsgi_board_t *board)
     return atomic_load(&board->head->generation_ready);
 }
 
-void wsgi_board_keeper_fresh(wsgi_board_t *board, apr_time_t birth)
+void wsgi_board_keeper_fresh(wsgi_board_t *board, apr_time_t since)
 {
     apr_int64_t seen = atomic_load(&board->head->fresh);
 
-    while (seen < birth && !atomic_compare_exchange_weak(&board->head->fresh, &seen, birth)) {
+    while (seen < since && !atomic_compare_exchange_weak(&board->head->fresh, &seen, since)) {
     }
 }
 
@@ -234,13 +234,13 @@ void wsgi_board_keeper_sweep(wsgi_board_t *board)
     }
 }
 
-int wsgi_board_read_older(const wsgi_board_t *board, int generation, int ready_only)
+int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving_only)
 {
     wsgi_worker_snapshot_t worker;
 
     for (int slot = 0; slot < board->slots; slot++) {
         if (wsgi_board_read_worker(board, slot, &worker) && is_alive(&worker) && worker.generation < generation
-            && (!ready_only || worker.state == WSGI_WORKER_READY)) {
+            && (!serving_only || worker.state != WSGI_WORKER_RETIRING)) {
             return 1;
         }
     }

@@ -51,10 +51,10 @@ void wsgi_board_keeper_ended(wsgi_board_t *board, int slot, int status);
 void wsgi_board_keeper_generation_ready(wsgi_board_t *board, int generation);
 
 /**
- * A worker born at `birth` (any rising number; wsgi_clock_now() of its fork) is ready and has the scripts as they
- * are on disk now: older workers must not serve a script that they find changed.
+ * A worker is ready that loaded the scripts as they were at `since` (monotonic) or later: workers born before that
+ * are about to be retired and must not serve a script that they find changed.
  */
-void wsgi_board_keeper_fresh(wsgi_board_t *board, apr_time_t birth);
+void wsgi_board_keeper_fresh(wsgi_board_t *board, apr_time_t since);
 apr_time_t wsgi_board_read_fresh(const wsgi_board_t *board);
 
 /** Forget workers that ended unseen, because their keeper was killed. */
@@ -87,9 +87,9 @@ const char *wsgi_board_script_path(const wsgi_board_script_t *remembered);
 
 /**
  * Whether a worker of a generation before `generation` is alive.
- * @param ready_only count those that accept requests, not those that start, nor those that finish
+ * @param serving_only count those that start or accept requests, not those that finish
  */
-int wsgi_board_read_older(const wsgi_board_t *board, int generation, int ready_only);
+int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving_only);
 
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
