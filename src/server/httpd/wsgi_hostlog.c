@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <http_config.h>
 #include <http_log.h>
+#include <scoreboard.h>
 #include <stdarg.h>
 
 APLOG_USE_MODULE(wsgi);
@@ -82,6 +83,7 @@ static request_rec *imitate_request(const wsgi_origin_t *origin, server_rec *s, 
     c->base_server = s;
     c->client_ip = (char *)(origin->client != NULL ? origin->client : "");
     c->log_id = origin->connection_id != NULL ? origin->connection_id : "";
+    ap_create_sb_handle(&c->sbh, pcall, 0, 0); /* only that there is one counts: "client" rather than "remote" */
     r->pool = pcall;
     r->connection = c;
     r->server = s;
