@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <apr_thread_proc.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
-#include "base/wsgi_exitstatus.h"
 #include "base/wsgi_version.h"
 #include "daemon/wsgi_control.h"
 #include "daemon/wsgi_keeper.h"
@@ -68,6 +68,7 @@ typedef struct current_t {
     retained_t *retained;
     wsgi_apache_t apache;
     apr_pool_t *pconf;
+    pid_t owner;
     int is_ending;
 } current_t;
 
@@ -121,7 +122,7 @@ static int slots_for(const wsgi_group_t *group)
 static station_t *find_station(retained_t *retained, const char *identity, const wsgi_group_t *group, int generation)
 {
     for (station_t *s = retained->stations; s != NULL; s = s->next) {
-        if (s->generation != generation && strcmp(s->identity, identity) == 0
+        if (s->generation != generation && !s->path_taken && strcmp(s->identity, identity) == 0
             && wsgi_board_slots(s->board) >= slots_for(group) && wsgi_board_threads(s->board) >= group->threads) {
             return s;
         }
@@ -129,30 +130,65 @@ static station_t *find_station(retained_t *retained, const char *identity, const
     return NULL;
 }
 
-static const char *path_of(const wsgi_group_t *group, const wsgi_apache_t *apache, apr_pool_t *pool)
+static station_t *station_at(retained_t *retained, const char *path)
 {
+    for (station_t *s = retained->stations; s != NULL; s = s->next) {
+        if (!s->path_taken && strcmp(s->path, path) == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* The name of the group is the first line of an identity. */
+static int is_of_group(const station_t *s, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(s->identity, name, len) == 0 && s->identity[len] == '\n';
+}
+
+/*
+ * @param replaced receives the station of the same group that loses its path, NULL if there is none
+ * @return a path that no other group uses
+ */
+static const char *path_for(station_t **replaced, retained_t *retained, const wsgi_group_t *group,
+                            const wsgi_apache_t *apache, apr_pool_t *pool)
+{
+    const char *path;
+
+    *replaced = NULL;
     if (apache->socket_rotation) {
         return apr_psprintf(pool, "%s.%ld.%d.%d.sock", apache->socket_prefix, (long)getpid(), apache->generation,
                             group->id);
     }
-    return apr_psprintf(pool, "%s.%ld.u%ld.%d.sock", apache->socket_prefix, (long)getpid(), (long)group->uid,
+    path = apr_psprintf(pool, "%s.%ld.u%ld.%d.sock", apache->socket_prefix, (long)getpid(), (long)group->uid,
                         group->id);
+    *replaced = station_at(retained, path);
+    if (*replaced == NULL || is_of_group(*replaced, group->name)) {
+        return path;
+    }
+    /* Groups were added or removed: its number belonged to another one, whose station may go on to be used. */
+    *replaced = NULL;
+    return apr_psprintf(pool, "%s.%ld.u%ld.%d.%d.sock", apache->socket_prefix, (long)getpid(), (long)group->uid,
+                        apache->generation, group->id);
 }
 
-/* The path becomes the new station's; the old one goes on with connections that it has. */
-static void take_path(retained_t *retained, const char *path)
+/*
+ * The path becomes the new station's; the old one goes on with connections that it has. Children of the generation
+ * before reach the new one with the secret that they know.
+ */
+static void take_path(station_t *taker, station_t *replaced)
 {
-    for (station_t *s = retained->stations; s != NULL; s = s->next) {
-        if (!s->path_taken && strcmp(s->path, path) == 0) {
-            s->path_taken = 1;
-            (void)unlink(path); /* bind reports what is in the way */
-        }
-    }
+    replaced->path_taken = 1;
+    memcpy(taker->secret, replaced->secret, sizeof(taker->secret));
+    (void)unlink(replaced->path); /* bind reports what is in the way */
 }
 
 static void free_station(station_t *s)
 {
     wsgi_board_parent_destroy(s->board);
+    memset(s->secret, 0, sizeof(s->secret));
     free(s->identity);
     free(s->path);
     free(s);
@@ -161,17 +197,19 @@ static void free_station(station_t *s)
 static apr_status_t new_station(station_t **out, retained_t *retained, const char *identity, const wsgi_group_t *group,
                                 const wsgi_apache_t *apache, apr_pool_t *pool)
 {
-    const char *path = path_of(group, apache, pool);
-    station_t *s = xalloc(sizeof(*s));
+    station_t *s = xalloc(sizeof(*s)), *replaced;
+    const char *path = path_for(&replaced, retained, group, apache, pool);
     apr_status_t rv;
 
     *out = NULL;
     s->identity = xstrdup(identity);
     s->path = xstrdup(path);
-    take_path(retained, path);
     rv = wsgi_board_parent_create(&s->board, slots_for(group), group->threads > 0 ? group->threads : 1);
     if (rv == APR_SUCCESS) {
         rv = apr_generate_random_bytes(s->secret, sizeof(s->secret));
+    }
+    if (rv == APR_SUCCESS && replaced != NULL) {
+        take_path(s, replaced);
     }
     if (rv != APR_SUCCESS) {
         wsgi_log(&apache->log, WSGI_HERE, WSGI_LOG_ALERT, rv,
@@ -233,20 +271,36 @@ static void forget_keeper(retained_t *retained, keeper_t *k)
     free(k);
 }
 
-/* In a new keeper: close what it shares with the parent but must not hold. */
-static void leave_parent(const retained_t *retained, const keeper_t *self)
+/*
+ * In a new keeper, which is not in the list yet: give up what it shares with the parent but must not hold, such as the
+ * secrets of other groups.
+ */
+static void leave_parent(retained_t *retained, const keeper_t *self)
 {
-    for (const station_t *s = retained->stations; s != NULL; s = s->next) {
+    for (station_t *s = retained->stations; s != NULL; s = s->next) {
         if (s != self->station) {
             close(s->fd);
+            memset(s->secret, 0, sizeof(s->secret));
+            wsgi_board_parent_destroy(s->board);
         }
     }
-    for (const keeper_t *k = retained->keepers; k != NULL; k = k->next) {
-        if (k != self) {
-            close(k->control);
+    for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
+        close(k->control);
+        if (k->endpoint != NULL && k->station != self->station) {
+            memset(k->endpoint->secret, 0, sizeof(k->endpoint->secret));
         }
     }
     close(retained->life_write);
+}
+
+/* Before a keeper that follows others that died young. A word or the end of the parent ends the pause. */
+static void pause_keeper(int seconds, int parent, int life_line)
+{
+    struct pollfd fds[2] = { { .fd = parent, .events = POLLIN }, { .fd = life_line, .events = POLLIN } };
+
+    if (seconds > 0) {
+        (void)poll(fds, 2, seconds * 1000);
+    }
 }
 
 static void be_keeper(const keeper_t *self, int parent)
@@ -261,9 +315,7 @@ static void be_keeper(const keeper_t *self, int parent)
 
     current->apache.leave_apache(current->apache.context);
     leave_parent(current->retained, self);
-    if (self->pause > 0) {
-        sleep((unsigned)self->pause);
-    }
+    pause_keeper(self->pause, parent, start.life_line);
     wsgi_keeper_run(&start);
 }
 
@@ -339,19 +391,22 @@ static int next_pause(const keeper_t *k)
     return k->pause == 0 ? FIRST_PAUSE : k->pause * 2 < LAST_PAUSE ? k->pause * 2 : LAST_PAUSE;
 }
 
-/* A keeper of the running configuration is gone: repair that. */
+/* A keeper of the running configuration is gone: repair that. Apache says `status`, but not of what kind it is. */
 static void replace_keeper(const keeper_t *k, int status)
 {
     current_t *current = k->current;
     int pause = next_pause(k);
-    apr_pool_t *scratch;
 
-    apr_pool_create(&scratch, current->pconf);
-    wsgi_log(&current->apache.log, WSGI_HERE, WSGI_LOG_ERR, 0,
-             WSGI_LOGNO(0257) "The keeper of daemon process group '%s' (process %ld) %s; another is started%s.",
-             k->plan->group->name, (long)k->proc.pid, wsgi_exit_describe(status, scratch),
-             pause > 0 ? " after a pause" : "");
-    apr_pool_destroy(scratch);
+    if (status == 0) {
+        wsgi_log(&current->apache.log, WSGI_HERE, WSGI_LOG_INFO, 0,
+                 "The keeper of daemon process group '%s' (process %ld) was told to end; another is started.",
+                 k->plan->group->name, (long)k->proc.pid);
+    } else {
+        wsgi_log(&current->apache.log, WSGI_HERE, WSGI_LOG_ERR, 0,
+                 WSGI_LOGNO(0257) "The keeper of daemon process group '%s' (process %ld) ended with status or signal "
+                                  "%d; another is started%s.",
+                 k->plan->group->name, (long)k->proc.pid, status, pause > 0 ? " after a pause" : "");
+    }
     (void)start_keeper(current, k->station, k->plan, k->endpoint, pause); /* logs */
 }
 
@@ -481,6 +536,7 @@ static void stop_all(current_t *current)
                  WSGI_LOGNO(0258) "Keeper %ld did not end in time; it is killed with its processes.",
                  (long)k->proc.pid);
         (void)kill(-k->proc.pid, SIGKILL); /* its process group: itself and its workers */
+        (void)kill(k->proc.pid, SIGKILL);  /* if it was not far enough to have one */
         (void)waitpid(k->proc.pid, NULL, 0);
     }
     while (retained->keepers != NULL) {
@@ -504,6 +560,9 @@ static apr_status_t end_generation(void *data)
     current_t *current = data;
     retained_t *retained = current->retained;
 
+    if (getpid() != current->owner) {
+        return APR_SUCCESS; /* a copy of the parent that clears its pools: processes are none of its business */
+    }
     current->is_ending = 1;
     for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
         apr_proc_other_child_unregister(k);
@@ -513,6 +572,9 @@ static apr_status_t end_generation(void *data)
         stop_all(current);
     }
     for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
+        if (k->endpoint != NULL) { /* or it would stay in memory that keepers of other groups inherit */
+            memset(k->endpoint->secret, 0, sizeof(k->endpoint->secret));
+        }
         k->current = NULL;
         k->plan = NULL;
         k->endpoint = NULL;
@@ -546,6 +608,7 @@ apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apac
     current->retained = open_retained(retained);
     current->apache = *apache;
     current->pconf = pconf;
+    current->owner = getpid();
     /* Before the cleanups, which end the registrations of keepers with APR one by one. */
     apr_pool_pre_cleanup_register(pconf, current, end_generation);
     first = count > 0 ? open_life_line(current) : APR_SUCCESS;
