@@ -22,8 +22,8 @@ static void make_call(void)
     call.route = (wsgi_route_t){ .process_group = "app", .application_group = "", .callable_object = "application",
                                  .script = "/srv/app.wsgi", .resource = "/srv/page", .handler = "wsgi-script",
                                  .is_handler_script = 1, .script_reloading = 1, .enable_sendfile = 1 };
-    call.origin = (wsgi_origin_t){ .generation = 7, .server_index = 3, .client = "192.0.2.1", .request_id = "Zr",
-                                   .connection_id = NULL, .resource = "" };
+    call.origin = (wsgi_origin_t){ .generation = 7, .server_index = 3, .client_port = 40001, .client = "192.0.2.1",
+                                   .request_id = "Zr", .connection_id = NULL, .resource = "" };
     wsgi_fields_init(&call.variables, 1, tap.pool);
     wsgi_fields_add(&call.variables, "REQUEST_METHOD", "GET");
     wsgi_fields_add(&call.variables, "EMPTY", "");
@@ -86,6 +86,7 @@ static void origin_and_variables_survive_the_round_trip(void)
     CHECK_OR_RETURN(wsgi_codec_decode_request(&got, payload, len, tap.pool) == APR_SUCCESS);
     CHECK_INT(got.origin.generation, 7);
     CHECK_INT(got.origin.server_index, 3);
+    CHECK_INT(got.origin.client_port, 40001);
     CHECK_STR(got.origin.client, "192.0.2.1");
     CHECK_STR(got.origin.request_id, "Zr");
     CHECK_STR(got.origin.connection_id, NULL);

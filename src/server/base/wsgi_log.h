@@ -48,6 +48,7 @@ typedef struct {
 typedef struct {
     int generation;            /* of the configuration that server_index counts in */
     int server_index;          /* virtual host, position in Apache's list of servers */
+    int client_port;           /* shown behind the address */
     const char *client;        /* address shown as [client ...] */
     const char *request_id;    /* %L */
     const char *connection_id; /* %{c}L */

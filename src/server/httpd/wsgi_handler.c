@@ -177,6 +177,7 @@ static int run_remote(job_t *job)
     call.is_https = job->is_https;
     call.origin = (wsgi_origin_t){ .generation = wsgi_startup_generation(),
                                    .server_index = wsgi_server_config(r->server)->index,
+                                   .client_port = r->useragent_addr != NULL ? r->useragent_addr->port : 0,
                                    .client = wsgi_fields_get(&job->variables, "REMOTE_ADDR"),
                                    .request_id = r->log_id,
                                    .connection_id = r->connection->log_id,

@@ -78,16 +78,22 @@ static request_rec *imitate_request(const wsgi_origin_t *origin, server_rec *s, 
 {
     request_rec *r = apr_pcalloc(pcall, sizeof(*r));
     conn_rec *c = apr_pcalloc(pcall, sizeof(*c));
+    apr_sockaddr_t *address = apr_pcalloc(pcall, sizeof(*address));
+    ap_sb_handle_t *slot;
 
+    address->pool = pcall;
+    address->port = (apr_port_t)origin->client_port;
     c->pool = pcall;
     c->base_server = s;
     c->client_ip = (char *)(origin->client != NULL ? origin->client : "");
     c->log_id = origin->connection_id != NULL ? origin->connection_id : "";
-    ap_create_sb_handle(&c->sbh, pcall, 0, 0); /* only that there is one counts: "client" rather than "remote" */
+    ap_create_sb_handle(&slot, pcall, 0, 0);
+    c->sbh = slot; /* only that there is one counts: "client" rather than "remote" */
     r->pool = pcall;
     r->connection = c;
     r->server = s;
     r->useragent_ip = c->client_ip;
+    r->useragent_addr = address;
     r->log_id = origin->request_id != NULL ? origin->request_id : "";
     r->filename = (char *)origin->resource;
     r->headers_in = apr_table_make(pcall, 1);

@@ -13,7 +13,7 @@ typedef struct {
     unsigned char secret[WSGI_SECRET_BYTES]; /* first, so that it can be found before the rest is believed */
     apr_uint64_t token;
     apr_int64_t request_start, queue_start;
-    apr_int32_t generation, server_index;
+    apr_int32_t generation, server_index, client_port;
     apr_int32_t daemon_connects, daemon_restarts;
     apr_uint32_t field_count;
     apr_byte_t is_https, is_handler_script, script_reloading, ignore_activity, enable_sendfile;
@@ -197,6 +197,7 @@ static request_fixed_t fixed_of(const wsgi_call_t *call)
         .queue_start = call->queue_start,
         .generation = call->origin.generation,
         .server_index = call->origin.server_index,
+        .client_port = call->origin.client_port,
         .daemon_connects = call->daemon_connects,
         .daemon_restarts = call->daemon_restarts,
         .field_count = call->variables.count,
@@ -252,6 +253,7 @@ static void use_fixed(wsgi_call_t *call, const request_fixed_t *fixed)
     call->queue_start = fixed->queue_start;
     call->origin.generation = fixed->generation;
     call->origin.server_index = fixed->server_index;
+    call->origin.client_port = fixed->client_port;
     call->daemon_connects = fixed->daemon_connects;
     call->daemon_restarts = fixed->daemon_restarts;
     call->is_https = fixed->is_https;
