@@ -81,13 +81,13 @@ def test_repeated_graceful_restarts_leave_nothing(fresh_server):
     server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 1})
     assert server.client().get("/").status == 200
     server.graceful()
-    assert server.client().get("/").status == 200
+    server.wait_until(lambda: len(server.daemon_pids()) == 1, 30, "one worker only")
     descriptors = processes.descriptors(server.pid)
     for _ in range(10):
         server.graceful()
     assert server.client().get("/").status == 200
     server.wait_until(lambda: len(server.daemon_pids()) == 1, 30, "one worker only")
-    assert processes.descriptors(server.pid) <= descriptors
+    server.wait_until(lambda: processes.descriptors(server.pid) <= descriptors, 20, "descriptors of the parent to be closed")
     assert len([path for path in server.sockets() if path.endswith(".sock")]) == 1
 
 
