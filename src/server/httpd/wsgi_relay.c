@@ -131,6 +131,10 @@ static void on_loss(relay_t *c, apr_status_t rv)
     request_rec *r = c->r;
     const char *group = c->group->name;
 
+    if (rv == APR_EGENERAL) {
+        protocol_error(c, 0, "a malformed frame");
+        return;
+    }
     if (!c->head_seen && !APR_STATUS_IS_EOF(rv) && !APR_STATUS_IS_TIMEUP(rv)) {
         protocol_error(c, rv, "reading it failed");
         return;
