@@ -88,17 +88,6 @@ def test_lognos():
     assert set(SHARED) <= used, "numbers listed as shared that nobody uses"
 
 
-def test_page_has_every_number():
-    page = csource.TOP / "docs" / "messages.rst"
-    if not page.exists():
-        pytest.skip("docs/messages.rst does not exist yet")
-    text = page.read_text(encoding="utf-8")
-    used = {number for path, source in csource.read_server().items() if not path.endswith("wsgi_log.h")
-            for number in NUMBER.findall(csource.without_comments(source))}
-    missing = sorted(number for number in used if "WSGI" + number not in text)
-    assert not missing, "docs/messages.rst does not explain WSGI" + ", WSGI".join(missing)
-
-
 def test_check_knows_each_number_once():
     every = [number for ranges in PUBLISHED.values() for number in expand(ranges)]
     assert len(every) == len(set(every))
