@@ -188,3 +188,23 @@ def test_crash_shows_the_python_stack(build):
         with open_host(build, process_group="web") as host:
             host.run(APP, "crash")
     assert "interpreters.wsgi" in str(caught.value) and "in crash" in str(caught.value)
+
+
+@pytest.mark.parametrize("group", ["", "sub"])
+def test_end_while_a_request_runs(build, group):
+    """Exit functions run, and nothing crashes."""
+    with open_host(build) as host:
+        value_of(host, "register", group)
+        value_of(host, "register", "" if group else "sub")
+        host.prepare(APPS / "slow.wsgi", "brief", group)
+        host.command("spawn")
+        host.command("probe")
+        while not any(log.text == "entered" for log in host.logs):
+            host.command("rss")
+        host.take_logs()
+        host.command("stop")
+        texts = [log.text.rstrip() for log in host.take_logs()]
+        assert "atexit" in texts and "atexit sub" in texts
+        assert [answer["body"] for answer in host.join()] == ["brief"]
+        host.command("run")
+        assert not host.take_logs()

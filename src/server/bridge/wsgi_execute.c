@@ -468,7 +468,7 @@ wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *reque
     run_t run = { .runtime = runtime, .request = request, .exchange = exchange, .outcome = WSGI_FAILED };
     wsgi_call_t *call;
 
-    if (find_place(&run) == 0 && admit(&run) == 0) {
+    if (wsgi_runtime_begin_request(runtime) == 0 && find_place(&run) == 0 && admit(&run) == 0) {
         call = wsgi_call_new(run.interp->pystate, run.thread, request, exchange);
         if (call != NULL) {
             run_call(&run, call);
@@ -479,6 +479,7 @@ wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *reque
         Py_CLEAR(run.stale);
         wsgi_interp_leave();
     }
+    wsgi_runtime_end_request(runtime);
     if (run.packed) {
         send_packet(&run);
     }

@@ -180,6 +180,17 @@ apr_status_t wsgi_runtime_start(wsgi_runtime_t **out, const wsgi_runtime_setting
     return APR_SUCCESS;
 }
 
+int wsgi_runtime_begin_request(wsgi_runtime_t *runtime)
+{
+    atomic_fetch_add(&runtime->running, 1);
+    return atomic_load(&runtime->closing) ? -1 : 0; /* one of us sees the other: both sides write first */
+}
+
+void wsgi_runtime_end_request(wsgi_runtime_t *runtime)
+{
+    atomic_fetch_sub(&runtime->running, 1);
+}
+
 /* From here on threads that end leave their thread states to us. */
 static void bar_threads(wsgi_runtime_t *runtime)
 {
@@ -191,16 +202,28 @@ static void bar_threads(wsgi_runtime_t *runtime)
     pthread_mutex_unlock(&runtime->leaving_lock);
 }
 
-void wsgi_runtime_stop(wsgi_runtime_t *runtime)
+/*
+ * Requests are still running and would lose the ground under their feet. What users rely on, threads joined and
+ * atexit functions run, is done all the same; the rest goes with the process.
+ */
+static void run_down_all(wsgi_runtime_t *runtime, wsgi_thread_t *thread)
 {
-    wsgi_thread_t *thread = wsgi_thread_current(runtime);
+    wsgi_interp_t *interp;
+
+    for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
+        if (wsgi_interp_enter(thread, interp) == 0) {
+            wsgi_interp_run_down();
+            wsgi_interp_leave();
+        }
+    }
+}
+
+/* No request is running. GIL held, of the main interpreter; still held on return, or gone with Python. */
+static void destroy_all(wsgi_runtime_t *runtime)
+{
     wsgi_interp_t *interp;
     int all = 1;
 
-    bar_threads(runtime);
-    if (!runtime->settings->destroy_interpreter || thread == NULL || wsgi_interp_enter(thread, runtime->main) < 0) {
-        return;
-    }
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
         if (interp != runtime->main) {
             all &= wsgi_interp_destroy(interp);
@@ -208,16 +231,36 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime)
     }
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminating Python %s.", runtime->process);
     wsgi_scripts_clear(&runtime->main->scripts);
-    if (all) {
-        Py_CLEAR(runtime->main->module);
-        Py_FinalizeEx();
-        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminated Python %s.",
-                 runtime->process);
-    } else {
+    if (!all) {
         /*
-         * Daemon threads are alive in a sub-interpreter, which Python would have to take down with itself. What
-         * users rely on is done all the same. The GIL stays taken: nothing of theirs runs while the process exits.
+         * Daemon threads are alive in a sub-interpreter, which Python would have to take down with itself. The GIL
+         * stays taken: nothing of theirs runs while the process exits.
          */
         wsgi_interp_run_down();
+        return;
+    }
+    Py_CLEAR(runtime->main->module);
+    Py_FinalizeEx();
+    wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminated Python %s.", runtime->process);
+}
+
+void wsgi_runtime_stop(wsgi_runtime_t *runtime)
+{
+    wsgi_thread_t *thread = wsgi_thread_current(runtime);
+
+    atomic_store(&runtime->closing, 1);
+    if (!runtime->settings->destroy_interpreter || thread == NULL) {
+        bar_threads(runtime);
+        return;
+    }
+    if (atomic_load(&runtime->running) > 0) {
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                 "Requests are still running %s: Python is not destroyed.", runtime->process);
+        run_down_all(runtime, thread);
+        return;
+    }
+    bar_threads(runtime);
+    if (wsgi_interp_enter(thread, runtime->main) == 0) {
+        destroy_all(runtime);
     }
 }

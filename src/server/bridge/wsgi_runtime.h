@@ -23,6 +23,8 @@ struct wsgi_runtime_t {
     _Atomic(wsgi_thread_t *) threads;        /* list of all records, in use or not */
     atomic_int thread_count;                 /* numbers given out */
     atomic_ulong total_requests;
+    atomic_int running;                      /* requests inside the bridge */
+    atomic_int closing;                      /* stop was called: no request is begun any more */
 
     pthread_mutex_t creating;                /* held while an interpreter is made */
     _Atomic(wsgi_interp_t *) interps;        /* list */
@@ -36,6 +38,10 @@ struct wsgi_runtime_t {
 apr_status_t wsgi_runtime_start(wsgi_runtime_t **out, const wsgi_runtime_settings_t *settings,
                                 const wsgi_host_t *host);
 void wsgi_runtime_stop(wsgi_runtime_t *runtime);
+
+/** Count a request in, before it touches Python. @return 0, or -1 when Python is being stopped. Leave either way. */
+int wsgi_runtime_begin_request(wsgi_runtime_t *runtime);
+void wsgi_runtime_end_request(wsgi_runtime_t *runtime);
 
 /** Whether requests run in an Apache child rather than in a daemon. */
 int wsgi_runtime_is_embedded(const wsgi_runtime_t *runtime);

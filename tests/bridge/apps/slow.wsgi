@@ -49,6 +49,12 @@ def busy(environ, start_response):
     return [b"done"]
 
 
+def brief(environ, start_response):
+    spin(1)
+    start_response("200 OK", [])
+    return [b"brief"]
+
+
 def quick(environ, start_response):
     start_response("200 OK", [])
     return [b"quick"]
