@@ -343,6 +343,26 @@ static void descriptor_is_sent_beside_the_first_byte(void)
     close(ends[0]);
 }
 
+/* It may close with something of ours unread; the system then says "reset" after what it had sent. */
+static void other_side_may_leave_our_bytes_unread(void)
+{
+    CHECK_INT(write(channel.fd, "unread", 6), 6);
+    put_frame(WSGI_FRAME_BODY_END, "");
+    close_other();
+    CHECK_INT(wsgi_channel_next(&channel, &frame), APR_SUCCESS);
+    CHECK_INT(frame.type, WSGI_FRAME_BODY_END);
+    CHECK_INT(wsgi_channel_next(&channel, &frame), APR_EOF);
+}
+
+static void sending_nothing_is_silent(void)
+{
+    struct iovec none = { NULL, 0 };
+
+    close_other();
+    CHECK_INT(wsgi_channel_send(&channel, NULL, 0, -1), APR_SUCCESS);
+    CHECK_INT(wsgi_channel_send(&channel, &none, 1, -1), APR_SUCCESS);
+}
+
 static void sending_to_nobody_is_no_signal(void)
 {
     struct iovec block = { (void *)(uintptr_t) "x", 1 };
@@ -434,6 +454,8 @@ int main(void)
     TAP_RUN(blocks_are_sent_in_one_piece);
     TAP_RUN(more_blocks_than_one_call_takes);
     TAP_RUN(descriptor_is_sent_beside_the_first_byte);
+    TAP_RUN(other_side_may_leave_our_bytes_unread);
+    TAP_RUN(sending_nothing_is_silent);
     TAP_RUN(sending_to_nobody_is_no_signal);
     TAP_RUN(send_that_nobody_takes_ends_at_the_timeout);
     TAP_RUN(two_sides_that_both_send_do_not_wait_for_each_other);

@@ -327,6 +327,45 @@ static void flags_of_frames_are_bounded(void)
     CHECK(!wsgi_codec_is_valid(&frame, 0));
 }
 
+static void secret_is_found_before_the_rest_is_decoded(void)
+{
+    apr_size_t len;
+    char *payload, *only;
+
+    make_call();
+    payload = encode(&len);
+    only = tap_copy(payload, WSGI_SECRET_BYTES);
+    CHECK_BYTES((const char *)wsgi_codec_secret(only, WSGI_SECRET_BYTES), WSGI_SECRET_BYTES, (const char *)secret,
+                WSGI_SECRET_BYTES);
+    CHECK(wsgi_codec_secret(only, WSGI_SECRET_BYTES - 1) == NULL);
+    CHECK(wsgi_codec_secret(only, 0) == NULL);
+}
+
+/* Shorter for who reads it as C text than for who goes by its length. */
+static void text_with_a_nul_inside_is_refused(void)
+{
+    apr_size_t len;
+    wsgi_call_t got;
+    char *payload;
+
+    make_call();
+    payload = encode(&len);
+    for (apr_size_t i = 0; i + 8 < len; i++) {
+        if (memcmp(payload + i, "/srv/app", 8) == 0) {
+            payload[i + 2] = '\0';
+        }
+    }
+    CHECK_INT(wsgi_codec_decode_request(&got, payload, len, tap.pool), APR_EGENERAL);
+}
+
+static void head_that_counts_a_billion_headers_is_refused(void)
+{
+    apr_uint32_t fixed[4] = { 200, 1000000000u, 0, 0 };
+    wsgi_head_t got;
+
+    CHECK_INT(wsgi_codec_decode_head(&got, tap_copy(fixed, sizeof(fixed)), sizeof(fixed), tap.pool), APR_EGENERAL);
+}
+
 int main(void)
 {
     TAP_RUN(request_survives_the_round_trip);
@@ -343,5 +382,8 @@ int main(void)
     TAP_RUN(frames_come_from_their_side_only);
     TAP_RUN(lengths_of_frames_are_bounded);
     TAP_RUN(flags_of_frames_are_bounded);
+    TAP_RUN(secret_is_found_before_the_rest_is_decoded);
+    TAP_RUN(text_with_a_nul_inside_is_refused);
+    TAP_RUN(head_that_counts_a_billion_headers_is_refused);
     return tap_done();
 }
