@@ -11,10 +11,11 @@
 
 typedef enum {
     /* worker to keeper */
-    WSGI_CONTROL_READY = 1,   /* serves requests from now on */
+    WSGI_CONTROL_READY = 1,   /* has loaded what it should, and waits for the word to serve */
     WSGI_CONTROL_LOADED = 2,  /* text: application group, NUL, script */
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
+    WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */
     WSGI_CONTROL_RETIRE = 16, /* text: reason; accept nothing more, finish, end */
     WSGI_CONTROL_NO_SUCCESSOR = 17, /* the worker that was started for a changed script died before it was ready */
     /* parent to keeper */

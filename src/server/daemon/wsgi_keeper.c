@@ -286,6 +286,9 @@ static void on_ready(keeper_t *k, member_t *m)
         finish_reload(k);
     }
     retire_obsolete(k);
+    if (k->group->threads > 0) {
+        (void)wsgi_control_send(m->control.fd, WSGI_CONTROL_SERVE, "", 0); /* a failure shows as its death */
+    }
 }
 
 static void keep_warm(keeper_t *k, const char *application_group, const char *script)

@@ -36,6 +36,7 @@ struct wsgi_threadpool_t {
     pthread_cond_t changed;  /* acceptors or active became fewer */
     int acceptors;           /* guarded by lock: threads allowed to accept */
     int top_parked;          /* guarded by lock: -1 none */
+    int is_open;             /* guarded by lock */
     _Atomic int stopping;    /* no new connections */
     _Atomic int active;
     _Atomic apr_int64_t served;
@@ -77,7 +78,7 @@ static int become_acceptor(thread_t *self)
 
     pthread_mutex_lock(&pool->lock);
     if (!self->is_accepting && !atomic_load(&pool->stopping)) {
-        if (pool->acceptors < ACCEPTORS) {
+        if (pool->is_open && pool->acceptors < ACCEPTORS) {
             pool->acceptors++;
             self->is_accepting = 1;
         } else {
@@ -243,6 +244,16 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
     }
     pthread_attr_destroy(&attr);
     return error;
+}
+
+void wsgi_threadpool_open(wsgi_threadpool_t *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->is_open = 1; /* threads that are not parked yet see it themselves */
+    while (pool->acceptors < ACCEPTORS && pool->top_parked >= 0) {
+        unpark_one(pool);
+    }
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Lock held. */

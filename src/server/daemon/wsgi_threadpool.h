@@ -29,9 +29,15 @@ typedef struct {
     void *context;
 } wsgi_threadpool_settings_t;
 
-/** Start the threads. What fails is logged (WSGI0020 to 0022). @return APR_SUCCESS when all run */
+/**
+ * Start the threads; they accept nothing yet. What fails is logged (WSGI0020 to 0022).
+ * @return APR_SUCCESS when all run
+ */
 apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpool_settings_t *settings,
                                    apr_pool_t *pprocess);
+
+/** Begin to accept. */
+void wsgi_threadpool_open(wsgi_threadpool_t *pool);
 
 /** Accept nothing more: returns when no thread will take another connection. Any thread, any number of times. */
 void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool);

@@ -242,7 +242,9 @@ static void read_keeper(worker_t *w)
     int got;
 
     while ((got = wsgi_control_next(&w->keeper, &message)) > 0) {
-        if (message.type == WSGI_CONTROL_RETIRE) {
+        if (message.type == WSGI_CONTROL_SERVE) {
+            wsgi_threadpool_open(w->pool);
+        } else if (message.type == WSGI_CONTROL_RETIRE) {
             retire(w, message.text);
         } else if (message.type == WSGI_CONTROL_NO_SUCCESSOR) {
             wsgi_reload_failed(w->reload);
