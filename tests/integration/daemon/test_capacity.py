@@ -27,7 +27,7 @@ def test_all_threads_work_at_once(server):
 
 def test_slow_uploads_leave_the_threads_free(server, client):
     """More clients that send byte by byte than the group has threads."""
-    slow = [client.raw() for _ in range(30)]
+    slow = [client.raw() for _ in range(12)]
     try:
         for connection in slow:
             connection.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\nConnection: close\r\n\r\n0123456789")
