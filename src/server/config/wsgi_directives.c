@@ -361,7 +361,8 @@ static const char *trust_proxy_header(cmd_parms *cmd, void *dir, const char *hea
 #define RELIC(name, why) AP_INIT_RAW_ARGS(name, ignore_relic, (void *)(why), ANYWHERE, "Accepted, without effect")
 
 const command_rec wsgi_directives[] = {
-    AP_INIT_RAW_ARGS("WSGIScriptAlias", add_alias, NULL, RSRC_CONF, "Map a URL path to a WSGI script or a folder of them"),
+    AP_INIT_RAW_ARGS("WSGIScriptAlias", add_alias, NULL, RSRC_CONF,
+                     "Map a URL path to a WSGI script or a folder of them"),
     AP_INIT_RAW_ARGS("WSGIScriptAliasMatch", add_alias, (void *)1, RSRC_CONF,
                      "Map URL paths that match a regular expression to WSGI scripts"),
     AP_INIT_RAW_ARGS("WSGIHandlerScript", add_handler_script, NULL, IN_SECTIONS,
@@ -396,8 +397,9 @@ const command_rec wsgi_directives[] = {
 
     AP_INIT_TAKE1("WSGISocketPrefix", set_socket_prefix, NULL, RSRC_CONF, "Folder and name prefix of daemon sockets"),
     SETUP_FLAG("WSGISocketRotation", socket_rotation, "Give daemon sockets another name after each restart"),
-    AP_INIT_TAKE1("WSGIAcceptMutex", ignore_accept_mutex, (void *)"the processes of a group share their socket without a lock",
-                  RSRC_CONF, "Accepted, without effect"),
+    AP_INIT_TAKE1("WSGIAcceptMutex", ignore_accept_mutex,
+                  (void *)"the processes of a group share their socket without a lock", RSRC_CONF,
+                  "Accepted, without effect"),
     SETUP_FLAG("WSGIRestrictEmbedded", restrict_embedded, "Keep applications out of Apache's own processes"),
     SETUP_TEXT("WSGIPythonHome", python.python_home, "Python installation or virtual environment"),
     SETUP_TEXT("WSGIPythonPath", python.python_path, "Further folders for Python modules in embedded mode"),

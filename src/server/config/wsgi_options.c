@@ -278,8 +278,8 @@ static const char *read_one(void *record, const wsgi_option_t *table, const char
         option++;
     }
     if (option->name == NULL) {
-        return apr_psprintf(pconf, "%s: there is no option '%s' that could be '%s'; known are: %s", directive, name, value,
-                            known_names(table, pconf));
+        return apr_psprintf(pconf, "%s: there is no option '%s' that could be '%s'; known are: %s", directive, name,
+                            value, known_names(table, pconf));
     }
     if (!store((char *)record + option->offset, option, value, pconf)) {
         return apr_psprintf(pconf, "%s: option '%s' cannot be '%s': %s is expected", directive, name, value,
@@ -303,5 +303,8 @@ const char *wsgi_options_read(void *record, apr_table_t *given, const wsgi_optio
             apr_table_setn(given, name, value);
         }
     }
-    return taken == 0 ? NULL : apr_psprintf(pconf, "%s: '%s' is not an option: name=value is expected", directive, name);
+    if (taken < 0) {
+        return apr_psprintf(pconf, "%s: '%s' is not an option: name=value is expected", directive, name);
+    }
+    return NULL;
 }

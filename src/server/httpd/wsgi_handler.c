@@ -87,7 +87,7 @@ static int check_body(int *has_body, request_rec *r)
     }
     if (encoding != NULL && wsgi_dir_config(r)->chunked_request != WSGI_ON) {
         return REFUSE(r, HTTP_LENGTH_REQUIRED,
-                      WSGI_LOGNO(0139) "Request bodies of unknown length are not accepted here; see WSGIChunkedRequest.");
+                      WSGI_LOGNO(0139) "Bodies of unknown length are not accepted here; see WSGIChunkedRequest.");
     }
     if (encoding != NULL && length != NULL) {
         return REFUSE(r, HTTP_BAD_REQUEST,

@@ -40,6 +40,21 @@ int wsgi_hostlog_request_enabled(const request_rec *r, wsgi_log_level_t level)
     return APLOG_R_IS_LEVEL(r, (int)level);
 }
 
+void wsgi_hostlog_say(request_rec *r, const char *file, int line, wsgi_log_level_t level, apr_status_t rv,
+                      const char *format, ...)
+{
+    wsgi_record_t record = { .level = level, .file = file, .line = line, .status = rv };
+    va_list args;
+
+    if (!wsgi_hostlog_request_enabled(r, level)) {
+        return;
+    }
+    va_start(args, format);
+    record.text = apr_pvsprintf(r->pool, format, args);
+    va_end(args);
+    wsgi_hostlog_request(r, &record);
+}
+
 int wsgi_hostlog_refuse(request_rec *r, int http_status, const char *file, int line, apr_status_t rv,
                         const char *format, ...)
 {

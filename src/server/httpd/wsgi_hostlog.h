@@ -17,6 +17,10 @@ wsgi_log_sink_t wsgi_hostlog_server(server_rec *main_server);
 void wsgi_hostlog_request(request_rec *r, const wsgi_record_t *record);
 int wsgi_hostlog_request_enabled(const request_rec *r, wsgi_log_level_t level);
 
+/** Format a message of a request, if its level is wanted. @param rv what the system said, 0 for nothing */
+void wsgi_hostlog_say(request_rec *r, const char *file, int line, wsgi_log_level_t level, apr_status_t rv,
+                      const char *format, ...) WSGI_PRINTF(6, 7);
+
 /**
  * Log at error level why a request is refused.
  * @param rv what the system said, 0 for nothing

@@ -3,17 +3,15 @@
 #include <apr_strings.h>
 #include <fcntl.h>
 #include <http_core.h>
-#include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_lostworker.h"
 #include "httpd/wsgi_respond.h"
-
-APLOG_USE_MODULE(wsgi);
 
 enum {
     PIECE_BYTES = 65536, /* of a body in one bucket */
@@ -63,17 +61,18 @@ static void client_failed(relay_t *c, apr_status_t rv, int is_flush)
     r->connection->keepalive = AP_CONN_CLOSE;
     end_with(c, OK);
     if (r->connection->aborted && !APR_STATUS_IS_TIMEUP(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "The client closed the connection before the response ended.");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_INFO, rv,
+                         "The client closed the connection before the response ended.");
         return;
     }
     if (is_flush) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      WSGI_LOGNO(0118) "Unable to flush the response of daemon process group '%s' to the client.",
-                      c->group->name);
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0118) "Unable to flush the response of daemon process group '%s' to the client.",
+                         c->group->name);
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      WSGI_LOGNO(0120) "Unable to pass the response of daemon process group '%s' to the client.",
-                      c->group->name);
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0120) "Unable to pass the response of daemon process group '%s' to the client.",
+                         c->group->name);
     }
     if (!r->connection->aborted) {
         r->status = HTTP_INTERNAL_SERVER_ERROR; /* for the access log: the client has what was sent before */
@@ -119,8 +118,9 @@ static int is_short(const relay_t *c)
 
 static void protocol_error(relay_t *c, apr_status_t rv, const char *what)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
-                  WSGI_LOGNO(0147) "The answer of daemon process group '%s' cannot be used: %s.", c->group->name, what);
+    wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                     WSGI_LOGNO(0147) "The answer of daemon process group '%s' cannot be used: %s.", c->group->name,
+                     what);
     c->outcome = WSGI_TRUNCATED;
     end_with(c, HTTP_BAD_GATEWAY);
 }
@@ -142,19 +142,19 @@ static void on_loss(relay_t *c, apr_status_t rv)
     c->outcome = WSGI_TRUNCATED;
     end_with(c, HTTP_BAD_GATEWAY);
     if (c->head_seen) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, APR_STATUS_IS_EOF(rv) ? 0 : rv, r,
-                      WSGI_LOGNO(0119) "The response from daemon process group '%s' is incomplete: %s.", group,
-                      APR_STATUS_IS_EOF(rv) ? wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool)
-                                            : "reading the rest of it failed");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, APR_STATUS_IS_EOF(rv) ? 0 : rv,
+                         WSGI_LOGNO(0119) "The response from daemon process group '%s' is incomplete: %s.", group,
+                         APR_STATUS_IS_EOF(rv) ? wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool)
+                                               : "reading the rest of it failed");
     } else if (APR_STATUS_IS_EOF(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      WSGI_LOGNO(0146) "Daemon process group '%s' did not answer the request: %s.", group,
-                      wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool));
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, 0,
+                         WSGI_LOGNO(0146) "Daemon process group '%s' did not answer the request: %s.", group,
+                         wsgi_lostworker_explain(c->endpoint, c->call->token, r->pool));
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      WSGI_LOGNO(0145) "Daemon process group '%s' did not answer the request in time; the application "
-                                       "may still be busy with it.",
-                      group);
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, 0,
+                         WSGI_LOGNO(0145) "Daemon process group '%s' did not answer the request in time; the "
+                                          "application may still be busy with it.",
+                         group);
         c->status = HTTP_GATEWAY_TIME_OUT;
     }
 }
@@ -193,10 +193,10 @@ static int headers_fit(relay_t *c, const wsgi_head_t *head)
     for (apr_uint32_t i = 0; i < head->header_count; i++) {
         const wsgi_field_t *field = &head->headers[i];
         if ((apr_size_t)field->name_len + field->value_len + 4 > limit) { /* ": " and the line's end */
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, c->r,
-                          WSGI_LOGNO(0144) "Response header '%.64s' from daemon process group '%s' is longer than "
-                                           "header-buffer-size, %" APR_SIZE_T_FMT " bytes.",
-                          field->name, c->group->name, limit);
+            wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, 0,
+                             WSGI_LOGNO(0144) "Response header '%.64s' from daemon process group '%s' is longer than "
+                                              "header-buffer-size, %" APR_SIZE_T_FMT " bytes.",
+                             field->name, c->group->name, limit);
             return 0;
         }
     }

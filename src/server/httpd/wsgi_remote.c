@@ -1,16 +1,14 @@
 #include "httpd/wsgi_remote.h"
 
 #include <errno.h>
-#include <http_log.h>
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_relay.h"
 #include "httpd/wsgi_upload.h"
 #include "wire/wsgi_channel.h"
 #include "wire/wsgi_socket.h"
-
-APLOG_USE_MODULE(wsgi);
 
 /* Between two attempts to connect: often while a worker may just be busy, then rarely. Microseconds. */
 enum { SHORT_PAUSE = 125000, LONG_PAUSE = 1000000, SHORT_PAUSES_UNTIL = 2000000 };
@@ -40,8 +38,8 @@ static int connect_in_time(int fd, remote_t *c)
         if (!is_busy(error) || waited >= c->endpoint->group->connect_timeout) {
             return error;
         }
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE1, error, c->r, "Connection attempt %d to '%s' failed, trying again.",
-                      c->call->daemon_connects, c->endpoint->socket_path);
+        wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_TRACE1, error, "Connection attempt %d to '%s' failed, trying again.",
+                         c->call->daemon_connects, c->endpoint->socket_path);
         apr_sleep(waited < SHORT_PAUSES_UNTIL ? SHORT_PAUSE : LONG_PAUSE);
     }
 }
@@ -55,9 +53,9 @@ static int connect_to_group(int *fd, remote_t *c)
 
     *fd = wsgi_socket_new();
     if (*fd < 0) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, errno, r,
-                      WSGI_LOGNO(0115) "Unable to create a socket to connect to daemon process group '%s' on '%s'.",
-                      group->name, c->endpoint->socket_path);
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, errno,
+                         WSGI_LOGNO(0115) "Unable to create a socket to connect to daemon process group '%s' on '%s'.",
+                         group->name, c->endpoint->socket_path);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     error = connect_in_time(*fd, c);
@@ -67,14 +65,14 @@ static int connect_to_group(int *fd, remote_t *c)
     close(*fd);
     *fd = -1;
     if (is_busy(error)) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r,
-                      WSGI_LOGNO(0116) "Unable to connect to daemon process group '%s' on '%s' within %d seconds: its "
-                                       "processes are all busy and the queue is full.",
-                      group->name, c->endpoint->socket_path, (int)apr_time_sec(group->connect_timeout));
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, error,
+                         WSGI_LOGNO(0116) "Unable to connect to daemon process group '%s' on '%s' within %d seconds: "
+                                          "its processes are all busy and the queue is full.",
+                         group->name, c->endpoint->socket_path, (int)apr_time_sec(group->connect_timeout));
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, error, r,
-                      WSGI_LOGNO(0117) "Unable to connect to daemon process group '%s' on '%s' as user id %ld.",
-                      group->name, c->endpoint->socket_path, (long)geteuid());
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, error,
+                         WSGI_LOGNO(0117) "Unable to connect to daemon process group '%s' on '%s' as user id %ld.",
+                         group->name, c->endpoint->socket_path, (long)geteuid());
     }
     return HTTP_SERVICE_UNAVAILABLE;
 }
@@ -116,13 +114,13 @@ static int attempt(wsgi_outcome_t *outcome, remote_t *c)
     } else {
         status = HTTP_INTERNAL_SERVER_ERROR;
         if (c->call->daemon_restarts == 0) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
-                          WSGI_LOGNO(0121) "Unable to send the request to daemon process group '%s' on '%s'.",
-                          group->name, c->endpoint->socket_path);
+            wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                             WSGI_LOGNO(0121) "Unable to send the request to daemon process group '%s' on '%s'.",
+                             group->name, c->endpoint->socket_path);
         } else {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, c->r,
-                          WSGI_LOGNO(0125) "Unable to send the request again to daemon process group '%s' on '%s'.",
-                          group->name, c->endpoint->socket_path);
+            wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                             WSGI_LOGNO(0125) "Unable to send the request again to daemon process group '%s' on '%s'.",
+                             group->name, c->endpoint->socket_path);
         }
     }
     wsgi_channel_done(&channel);
@@ -159,15 +157,15 @@ int wsgi_remote_run(request_rec *r, const wsgi_endpoint_t *endpoint, wsgi_call_t
     status = attempt(&outcome, &c);
     while (outcome == WSGI_REJECTED && status == OK) {
         if (++call->daemon_restarts > limit) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                          WSGI_LOGNO(0124) "Processes of daemon process group '%s' were being replaced %d times in a "
-                                           "row; the request is given up.",
-                          endpoint->group->name, limit);
+            wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, 0,
+                             WSGI_LOGNO(0124) "Processes of daemon process group '%s' were being replaced %d times in "
+                                              "a row; the request is given up.",
+                             endpoint->group->name, limit);
             return HTTP_SERVICE_UNAVAILABLE;
         }
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "Connecting again to daemon process group '%s', whose process is being replaced (attempt %d).",
-                      endpoint->group->name, call->daemon_restarts + 1);
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_INFO, 0,
+                         "Connecting again to daemon process group '%s', whose process is being replaced (attempt %d).",
+                         endpoint->group->name, call->daemon_restarts + 1);
         status = attempt(&outcome, &c);
     }
     return status;

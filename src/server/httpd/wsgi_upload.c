@@ -1,13 +1,11 @@
 #include "httpd/wsgi_upload.h"
 
-#include <http_log.h>
 #include <http_protocol.h>
 #include <string.h>
 
 #include "base/wsgi_httprules.h"
 #include "base/wsgi_log.h"
-
-APLOG_USE_MODULE(wsgi);
+#include "httpd/wsgi_hostlog.h"
 
 enum {
     PIECE_BYTES = 65536, /* of a body in one frame */
@@ -32,10 +30,11 @@ static int client_failed(request_rec *r, apr_status_t rv)
 {
     r->connection->keepalive = AP_CONN_CLOSE;
     if (is_gone(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, rv, r, "The client closed the connection before its request body ended.");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_INFO, rv,
+                         "The client closed the connection before its request body ended.");
     } else if (rv != AP_FILTER_ERROR) { /* which Apache has logged and answered, e.g. with 413 */
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      WSGI_LOGNO(0126) "Unable to read the request body from the client.");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0126) "Unable to read the request body from the client.");
     }
     return ap_map_http_request_error(rv, HTTP_INTERNAL_SERVER_ERROR);
 }
@@ -186,10 +185,10 @@ static apr_status_t send_brigade(wsgi_channel_t *channel, apr_bucket_brigade *bb
 static int daemon_stopped_reading(request_rec *r, apr_status_t rv)
 {
     if (APR_STATUS_IS_ECONNABORTED(rv)) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "The daemon needs no more of the request body.");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_DEBUG, 0, "The daemon needs no more of the request body.");
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r,
-                      WSGI_LOGNO(0129) "Unable to send the request body to the daemon; the rest of it is discarded.");
+        wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0129) "Unable to send the request body to the daemon; the rest is discarded.");
     }
     return OK;
 }

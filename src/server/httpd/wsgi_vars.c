@@ -205,16 +205,18 @@ static void add_module(wsgi_fields_t *variables, request_rec *r)
     ADD(variables, "mod_wsgi.server_pid", apr_ltoa(r->pool, (long)getpid()));
 }
 
-/* Headers that are not passed as HTTP_*, or not by default. @return 0 when `name` is an ordinary one */
-static int add_special_header(wsgi_fields_t *variables, const char *name, const char *value, int authorization,
+/* Headers that are not passed as HTTP_*, or not by default. @return 0 for an ordinary one */
+static int add_special_header(wsgi_fields_t *variables, const apr_table_entry_t *header, int authorization,
                               int proxy_authorization)
 {
+    const char *name = header->key;
+
     if (strcasecmp(name, "Content-Type") == 0) {
-        ADD(variables, "CONTENT_TYPE", value);
+        ADD(variables, "CONTENT_TYPE", header->val);
         return 1;
     }
     if (strcasecmp(name, "Content-Length") == 0) {
-        ADD(variables, "CONTENT_LENGTH", value);
+        ADD(variables, "CONTENT_LENGTH", header->val);
         return 1;
     }
     return (!authorization && strcasecmp(name, "Authorization") == 0)
@@ -238,8 +240,7 @@ static void add_headers(wsgi_fields_t *variables, request_rec *r, int pass_autho
         apr_uint32_t name_len;
         const char *name;
 
-        if (len == 0
-            || add_special_header(variables, header->key, header->val, pass_authorization || passes_auth, passes_auth)) {
+        if (len == 0 || add_special_header(variables, header, pass_authorization || passes_auth, passes_auth)) {
             continue;
         }
         if (!wsgi_http_is_passable(header->key, len)) {
