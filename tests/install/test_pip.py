@@ -1,12 +1,18 @@
 """The package as pip installs it, and servers started from it."""
+import fcntl
 import os
+import pty
 import pwd
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
+import termios
 import time
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -360,6 +366,54 @@ def test_reload_on_changes_of_any_module(start, place):
     while server.get("/")[1] != b"two":
         assert time.monotonic() < deadline, server.output()
         time.sleep(0.1)
+
+
+def test_a_terminal_stops_the_server_by_ctrl_c_and_not_by_its_size(venv, place):
+    port = free_port()
+    command = [str(venv / "bin" / "mod_wsgi-express"), "start-server", "--host", "127.0.0.1", "--port", str(port),
+               "--server-root", str(place / "root"), *account(), "--application-type", "module",
+               "mod_wsgi.diagnostics.hello"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(str(place))
+        os.execv(command[0], command)
+    try:
+        wait_for_port(port)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
+        with urllib.request.urlopen("http://127.0.0.1:%d/" % port, timeout=10) as response:
+            assert response.read() == b"Hello World!"
+        os.write(terminal, b"\x03")
+        assert wait_for_end(pid, terminal, 20) == 0
+    finally:
+        os.close(terminal)
+
+
+def wait_for_port(port, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def wait_for_end(pid, terminal, seconds):
+    """Exit status of a child; reads what it writes to its terminal meanwhile, so that it never waits for a reader."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                os.read(terminal, 65536)
+            except OSError:
+                pass  # the other end is closed
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise AssertionError("still running after %d s" % seconds)
 
 
 PROJECT = """
