@@ -362,6 +362,10 @@ static int do_setting_command(host_t *host, const char *command, char *rest)
             host->settings.switch_interval = atof(rest);
             return 1;
         }
+        if (same(name, "join_timeout")) {
+            host->settings.join_timeout = atoll(rest);
+            return 1;
+        }
         if (same(name, "warnings")) {
             apr_array_header_t *filters = apr_array_make(host->pool, 1, sizeof(char *));
             APR_ARRAY_PUSH(filters, const char *) = apr_pstrdup(host->pool, rest);

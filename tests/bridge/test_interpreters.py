@@ -208,3 +208,23 @@ def test_end_while_a_request_runs(build, group):
         assert [answer["body"] for answer in host.join()] == ["brief"]
         host.command("run")
         assert not host.take_logs()
+
+
+@pytest.mark.parametrize("group", ["", "sub"])
+def test_threads_that_never_end(build, group):
+    """They are waited for a while, then exit functions run all the same."""
+    with open_host(build, join_timeout=300000) as host:
+        value_of(host, "with_endless_thread", group)
+        texts = [log.text.rstrip() for log in host.stop()]
+    assert ("atexit " + group).rstrip() in texts
+    assert any("do not end" in text for text in texts)
+
+
+@pytest.mark.parametrize("group", ["", "sub"])
+def test_pools_of_threads_end(build, group):
+    with open_host(build, join_timeout=10000000) as host:
+        assert value_of(host, "pool", group) == 3
+        texts = [log.text.rstrip() for log in host.stop()]
+    assert ("atexit " + group).rstrip() in texts
+    assert not any("do not end" in text for text in texts)
+    assert texts[-1].startswith("Terminated Python")

@@ -112,6 +112,7 @@ typedef struct {
     unsigned long hash_seed;    /* used if given; else random */
     double switch_interval;     /* 0: Python's */
     int destroy_interpreter;
+    apr_interval_time_t join_timeout; /* stop(): wait so long for threads that are no daemons; 0: for ever */
     int restrict_stdin, restrict_stdout, restrict_signal;
     int case_sensitive;
     int is_service;             /* threads=0 daemon */

@@ -63,15 +63,15 @@ PyObject *wsgi_guards_restricted(wsgi_pystate_t *state, const char *name)
 
 typedef struct {
     PyObject_HEAD
-    wsgi_pystate_t *state; /* constant */
-    PyObject *original;    /* signal.signal */
+    const wsgi_interp_t *interp; /* constant; lasts as long as the process */
+    PyObject *original;          /* signal.signal */
 } signal_t;
 
 static PyObject *signal_call(PyObject *object, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "signalnum", "handler", NULL };
     signal_t *self = (signal_t *)object;
-    wsgi_runtime_t *runtime = self->state->runtime;
+    wsgi_runtime_t *runtime = self->interp->runtime;
     PyObject *number, *handler;
 
     if (getpid() != runtime->pid) {
@@ -89,7 +89,7 @@ static PyObject *signal_call(PyObject *object, PyObject *arguments, PyObject *ke
                        PyUnicode_AsUTF8(number) != NULL ? PyUnicode_AsUTF8(number) : "?");
     Py_DECREF(number);
     PyErr_Clear();
-    wsgi_pyerror_log_stack(self->state->interp, NULL, NULL);
+    wsgi_pyerror_log_stack(self->interp, NULL, NULL);
     return Py_NewRef(handler);
 }
 
@@ -136,7 +136,7 @@ int wsgi_guards_install_signal(wsgi_pystate_t *state)
     int rc = -1;
 
     if (self != NULL) {
-        self->state = state;
+        self->interp = state->interp;
         self->original = Py_NewRef(original);
         rc = PyObject_SetAttrString(module, "signal", (PyObject *)self);
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/wsgi_bounded.h"
 #include "bridge/wsgi_equip.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
@@ -230,7 +231,8 @@ static void become_main_thread(PyObject *threading)
     Py_XDECREF(thread);
 }
 
-void wsgi_interp_run_down(void)
+/* What Python itself calls at its end; joins all threads that are not daemons, however long they take. GIL held. */
+static void join_threads(void)
 {
     PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"); /* borrowed */
 
@@ -240,7 +242,42 @@ void wsgi_interp_run_down(void)
         call_module_function("threading", "_shutdown");
         Py_DECREF(threading);
     }
+}
+
+/* No GIL. On a thread of its own, with a thread state that is gone again before anybody is told. */
+static void join_threads_elsewhere(void *argument)
+{
+    wsgi_interp_t *interp = argument;
+    PyThreadState *tstate = PyThreadState_New(interp->state);
+
+    if (tstate != NULL) {
+        PyEval_RestoreThread(tstate);
+        join_threads();
+        PyThreadState_Clear(tstate);
+        PyThreadState_DeleteCurrent();
+    }
+}
+
+int wsgi_interp_run_down(wsgi_interp_t *interp)
+{
+    apr_interval_time_t limit = interp->runtime->settings->join_timeout;
+    PyThreadState *tstate;
+    int ended = 1;
+
+    if (limit > 0) {
+        tstate = PyEval_SaveThread();
+        ended = wsgi_bounded_run(join_threads_elsewhere, interp, limit) == 1;
+        PyEval_RestoreThread(tstate);
+    } else {
+        join_threads();
+    }
+    if (!ended) {
+        wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                           "Threads of the application in the %s %s do not end; its exit functions run nevertheless.",
+                           interp->label, interp->runtime->process);
+    }
     call_module_function("atexit", "_run_exitfuncs");
+    return ended;
 }
 
 static int is_alone(void)
@@ -263,8 +300,7 @@ int wsgi_interp_destroy(wsgi_interp_t *interp)
     wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Destroying %s %s.", interp->label,
                        interp->runtime->process);
     wsgi_thread_detach_all(interp);
-    wsgi_interp_run_down();
-    alone = is_alone();
+    alone = wsgi_interp_run_down(interp) && is_alone();
     if (alone) {
         /* Not twice: threading._shutdown() of some versions fails when it is called again. */
         PyDict_DelItemString(PyImport_GetModuleDict(), "threading");

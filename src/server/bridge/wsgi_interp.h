@@ -39,14 +39,15 @@ void wsgi_interp_leave(void);
 /**
  * End a sub-interpreter: join its non-daemon threads, run its atexit functions, destroy it.
  * GIL: held, of the main interpreter; also on return. No request may be running.
- * @return 0 if it could not be destroyed because daemon threads are alive in it
+ * @return 0 if it could not be destroyed because threads are alive in it
  */
 int wsgi_interp_destroy(wsgi_interp_t *interp);
 
 /**
- * Join the non-daemon threads of the current interpreter and run its atexit functions, without ending it.
- * GIL: held.
+ * Join the non-daemon threads of the current interpreter, for settings->join_timeout at most, and run its atexit
+ * functions, without ending it. GIL: held.
+ * @return 0 if a thread did not end in time
  */
-void wsgi_interp_run_down(void);
+int wsgi_interp_run_down(wsgi_interp_t *interp);
 
 #endif

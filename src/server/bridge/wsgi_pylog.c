@@ -11,14 +11,15 @@
 /* mod_wsgi.Log: the binary stream below wsgi.errors (call set) or sys.stderr and sys.stdout (call NULL). */
 typedef struct {
     PyObject_HEAD
-    wsgi_pystate_t *state; /* constant */
+    const wsgi_runtime_t *runtime; /* constant; outlives the module's state, which may go first at the end */
+    const wsgi_pystate_t *state;   /* constant; only to be compared */
     wsgi_call_t *call;
-    const char *name;      /* constant */
-    int expired;           /* close() was called; streams of the process ignore that */
+    const char *name;              /* constant */
+    int expired;                   /* close() was called; streams of the process ignore that */
     wsgi_linebuf_t pending;
 } log_t;
 
-/* What a stream object has beyond its io.TextIOWrapper; it lies at state->stream_extra. */
+/* What a stream object has beyond its io.TextIOWrapper; it lies behind it. */
 typedef struct {
     wsgi_call_t *call; /* set until the text layer is set up */
 } stream_extra_t;
@@ -200,7 +201,7 @@ static char *take_lines(wsgi_linebuf_t *buffer, size_t *length, int *failed)
     return lines;
 }
 
-static int add_output(wsgi_pystate_t *state, PyObject *owner, wsgi_call_t *call, wsgi_linebuf_t *buffer,
+static int add_output(const wsgi_runtime_t *runtime, PyObject *owner, wsgi_call_t *call, wsgi_linebuf_t *buffer,
                       const char *data, size_t size)
 {
     static const wsgi_record_t form = { .level = WSGI_LOG_ERR, .file = __FILE__, .line = __LINE__ };
@@ -219,21 +220,21 @@ static int add_output(wsgi_pystate_t *state, PyObject *owner, wsgi_call_t *call,
         return -1;
     }
     if (lines != NULL) {
-        wsgi_pylog_lines(state->runtime, call, &form, lines, length, 0);
+        wsgi_pylog_lines(runtime, call, &form, lines, length, 0);
         free(lines);
     }
     return 0;
 }
 
 /* An incomplete line goes out as if it had ended. */
-static int flush_output(wsgi_pystate_t *state, PyObject *owner, wsgi_call_t *call, wsgi_linebuf_t *buffer)
+static int flush_output(const wsgi_runtime_t *runtime, PyObject *owner, wsgi_call_t *call, wsgi_linebuf_t *buffer)
 {
-    return buffer->length > 0 ? add_output(state, owner, call, buffer, "\n", 1) : 0;
+    return buffer->length > 0 ? add_output(runtime, owner, call, buffer, "\n", 1) : 0;
 }
 
 void wsgi_pylog_flush_call(wsgi_call_t *call)
 {
-    if (call->pending.length > 0 && flush_output(call->state, (PyObject *)call, call, &call->pending) < 0) {
+    if (call->pending.length > 0 && flush_output(call->state->runtime, (PyObject *)call, call, &call->pending) < 0) {
         PyErr_Clear();
     }
 }
@@ -248,7 +249,7 @@ static wsgi_call_t *log_target(const log_t *self)
     if (self->call != NULL) {
         return self->call;
     }
-    thread = wsgi_thread_known(self->state->runtime);
+    thread = wsgi_thread_known(self->runtime);
     return thread != NULL && thread->streams != NULL && thread->streams->state == self->state ? thread->streams
                                                                                                : NULL;
 }
@@ -262,7 +263,7 @@ static int log_add(log_t *self, const char *data, Py_ssize_t size)
 {
     wsgi_call_t *call = log_target(self);
 
-    return add_output(self->state, call != NULL ? (PyObject *)call : (PyObject *)self, call,
+    return add_output(self->runtime, call != NULL ? (PyObject *)call : (PyObject *)self, call,
                       call != NULL ? &call->pending : &self->pending, data, (size_t)size);
 }
 
@@ -327,9 +328,9 @@ static int log_flush_pending(log_t *self)
     wsgi_call_t *call = log_target(self);
 
     if (call != NULL) {
-        return flush_output(self->state, (PyObject *)call, call, &call->pending);
+        return flush_output(self->runtime, (PyObject *)call, call, &call->pending);
     }
-    return flush_output(self->state, (PyObject *)self, NULL, &self->pending);
+    return flush_output(self->runtime, (PyObject *)self, NULL, &self->pending);
 }
 
 static PyObject *log_flush(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -395,7 +396,7 @@ static void log_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     if (self->call == NULL && self->pending.length > 0) {
         PyObject *exception = wsgi_compat_take_exception();
-        if (flush_output(self->state, object, NULL, &self->pending) < 0) {
+        if (flush_output(self->runtime, object, NULL, &self->pending) < 0) {
             PyErr_Clear();
         }
         if (exception != NULL) {
@@ -446,6 +447,7 @@ static PyObject *log_new(wsgi_pystate_t *state, wsgi_call_t *call, const char *n
     log_t *self = (log_t *)state->log_type->tp_alloc(state->log_type, 0);
 
     if (self != NULL) {
+        self->runtime = state->runtime;
         self->state = state;
         self->call = (wsgi_call_t *)Py_XNewRef((PyObject *)call);
         self->name = name;
@@ -459,14 +461,10 @@ static PyObject *log_new(wsgi_pystate_t *state, wsgi_call_t *call, const char *n
  * Setting up an io.TextIOWrapper looks codecs up and makes Python objects: about as much work as all the rest of a
  * small request, which mostly never writes to its wsgi.errors. So that is done by the first access to an attribute.
  */
-static stream_extra_t *stream_extra(PyObject *self, const wsgi_pystate_t *state)
+static stream_extra_t *stream_extra(PyObject *self)
 {
-    return (stream_extra_t *)((char *)self + state->stream_extra);
-}
-
-static const wsgi_pystate_t *stream_state(PyObject *self)
-{
-    return PyType_GetModuleState(Py_TYPE(self));
+    /* From the type, not from the module: the garbage collector may have parted the two at the end. */
+    return (stream_extra_t *)(void *)((char *)self + Py_TYPE(self)->tp_base->tp_basicsize);
 }
 
 static int stream_setup(PyObject *self, PyObject *log)
@@ -489,7 +487,7 @@ static int stream_setup(PyObject *self, PyObject *log)
 
 static int stream_wake(PyObject *self)
 {
-    stream_extra_t *extra = stream_extra(self, stream_state(self));
+    stream_extra_t *extra = stream_extra(self);
     wsgi_call_t *call;
     PyObject *log;
     int rc;
@@ -522,7 +520,7 @@ static int stream_traverse(PyObject *self, visitproc visit, void *arg)
 {
     PyTypeObject *base = Py_TYPE(self)->tp_base;
 
-    Py_VISIT(stream_extra(self, stream_state(self))->call);
+    Py_VISIT(stream_extra(self)->call);
     if (!PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE)) {
         Py_VISIT(Py_TYPE(self)); /* a base that is a heap type itself (3.12) visits it already */
     }
@@ -531,14 +529,14 @@ static int stream_traverse(PyObject *self, visitproc visit, void *arg)
 
 static int stream_clear(PyObject *self)
 {
-    Py_CLEAR(stream_extra(self, stream_state(self))->call);
+    Py_CLEAR(stream_extra(self)->call);
     return Py_TYPE(self)->tp_base->tp_clear(self);
 }
 
 /* The base class would call close(), which a stream that was never used does not need. */
 static void stream_finalize(PyObject *self)
 {
-    stream_extra_t *extra = stream_extra(self, stream_state(self));
+    stream_extra_t *extra = stream_extra(self);
 
     if (extra->call != NULL) {
         Py_CLEAR(extra->call);
@@ -552,7 +550,7 @@ static PyType_Slot stream_slots[] = {
     { Py_tp_clear, stream_clear },       { Py_tp_finalize, stream_finalize }, { 0, NULL },
 };
 
-static PyTypeObject *make_stream_type(PyObject *module, wsgi_pystate_t *state)
+static PyTypeObject *make_stream_type(PyObject *module)
 {
     PyType_Spec spec = { .name = "mod_wsgi.LogStream", .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                          .slots = stream_slots };
@@ -562,8 +560,7 @@ static PyTypeObject *make_stream_type(PyObject *module, wsgi_pystate_t *state)
     PyObject *type = NULL;
 
     if (bases != NULL) {
-        state->stream_extra = ((PyTypeObject *)base)->tp_basicsize;
-        spec.basicsize = (int)(state->stream_extra + (Py_ssize_t)sizeof(stream_extra_t));
+        spec.basicsize = (int)(((PyTypeObject *)base)->tp_basicsize + (Py_ssize_t)sizeof(stream_extra_t));
         type = PyType_FromModuleAndSpec(module, &spec, bases);
     }
     Py_XDECREF(bases);
@@ -578,7 +575,7 @@ PyObject *wsgi_pylog_errors(wsgi_call_t *call)
     PyObject *stream = state->stream_type->tp_alloc(state->stream_type, 0);
 
     if (stream != NULL) {
-        stream_extra(stream, state)->call = (wsgi_call_t *)Py_NewRef((PyObject *)call);
+        stream_extra(stream)->call = (wsgi_call_t *)Py_NewRef((PyObject *)call);
     }
     return stream;
 }
@@ -598,6 +595,6 @@ PyObject *wsgi_pylog_stream(wsgi_pystate_t *state, const char *name)
 int wsgi_pylog_register(PyObject *module, wsgi_pystate_t *state)
 {
     state->log_type = wsgi_compat_seal(PyType_FromModuleAndSpec(module, &log_spec, NULL));
-    state->stream_type = state->log_type != NULL ? make_stream_type(module, state) : NULL;
+    state->stream_type = state->log_type != NULL ? make_stream_type(module) : NULL;
     return state->stream_type != NULL ? 0 : -1;
 }

@@ -77,7 +77,6 @@ typedef struct {
 
     PyTypeObject *call_type, *input_type, *log_type, *stream_type, *filewrapper_type;
     PyTypeObject *restricted_type, *signal_type;
-    Py_ssize_t stream_extra;   /* offset of wsgi_pylog.c's part in a stream object */
     PyObject *request_timeout; /* class RequestTimeout */
     PyObject *log_handler;     /* class LogHandler, NULL until somebody asks for it: it needs `logging` */
     PyObject *active_requests; /* dict: request id to request_data */

@@ -212,7 +212,7 @@ static void run_down_all(wsgi_runtime_t *runtime, wsgi_thread_t *thread)
 
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
         if (wsgi_interp_enter(thread, interp) == 0) {
-            wsgi_interp_run_down();
+            (void)wsgi_interp_run_down(interp);
             wsgi_interp_leave();
         }
     }
@@ -231,12 +231,14 @@ static void destroy_all(wsgi_runtime_t *runtime)
     }
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminating Python %s.", runtime->process);
     wsgi_scripts_clear(&runtime->main->scripts);
+    /*
+     * Python cannot be taken down under daemon threads of a sub-interpreter, and would wait for ever for threads
+     * that do not end. Then the GIL stays taken: nothing of theirs runs while the process exits.
+     */
+    if (!all || runtime->settings->join_timeout > 0) {
+        all &= wsgi_interp_run_down(runtime->main);
+    }
     if (!all) {
-        /*
-         * Daemon threads are alive in a sub-interpreter, which Python would have to take down with itself. The GIL
-         * stays taken: nothing of theirs runs while the process exits.
-         */
-        wsgi_interp_run_down();
         return;
     }
     Py_CLEAR(runtime->main->module);

@@ -1,9 +1,6 @@
 #include "bridge/wsgi_watch.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <time.h>
-
+#include "bridge/wsgi_bounded.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
@@ -108,103 +105,20 @@ static void dump_all(wsgi_runtime_t *runtime)
     }
 }
 
-/* Asking for the GIL knows no time limit, so a thread of its own asks, and may be left behind. */
-typedef struct {
-    wsgi_runtime_t *runtime;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int done;  /* guarded by lock */
-    int users; /* guarded by lock: who lets go last frees it */
-} dump_t;
-
-static void release(dump_t *dump)
+static void dump_main(void *argument)
 {
-    int last = --dump->users == 0;
-
-    pthread_mutex_unlock(&dump->lock);
-    if (last) {
-        pthread_mutex_destroy(&dump->lock);
-        pthread_cond_destroy(&dump->changed);
-        free(dump);
-    }
-}
-
-static void *dump_main(void *argument)
-{
-    dump_t *dump = argument;
-
-    dump_all(dump->runtime);
-    pthread_mutex_lock(&dump->lock);
-    dump->done = 1;
-    pthread_cond_signal(&dump->changed);
-    release(dump);
-    return NULL;
-}
-
-static dump_t *make_dump(wsgi_runtime_t *runtime)
-{
-    dump_t *dump = calloc(1, sizeof(*dump));
-    pthread_condattr_t attributes;
-
-    if (dump == NULL) {
-        return NULL;
-    }
-    dump->runtime = runtime;
-    dump->users = 2;
-    pthread_mutex_init(&dump->lock, NULL);
-    pthread_condattr_init(&attributes);
-#if !defined(__APPLE__)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
-    pthread_cond_init(&dump->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return dump;
-}
-
-static struct timespec deadline_after(apr_interval_time_t wait)
-{
-    struct timespec deadline;
-
-#if defined(__APPLE__)
-    clock_gettime(CLOCK_REALTIME, &deadline); /* the only clock its condition variables know */
-#else
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-#endif
-    deadline.tv_sec += (time_t)apr_time_sec(wait);
-    deadline.tv_nsec += (long)apr_time_usec(wait) * 1000;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
-    return deadline;
+    dump_all(argument);
 }
 
 void wsgi_watch_dump_stacks(wsgi_runtime_t *runtime, apr_interval_time_t wait)
 {
-    dump_t *dump = make_dump(runtime);
-    struct timespec deadline = deadline_after(wait);
-    pthread_t worker;
-    int done, rc = 0;
+    int done = wsgi_bounded_run(dump_main, runtime, wait);
 
-    if (dump == NULL || pthread_create(&worker, NULL, dump_main, dump) != 0) {
+    if (done < 0) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
                  WSGI_LOGNO(0212) "The stacks of the threads %s are not dumped: no thread can be made for it.",
                  runtime->process);
-        if (dump != NULL) {
-            dump->users = 1;
-            pthread_mutex_lock(&dump->lock);
-            release(dump);
-        }
-        return;
-    }
-    pthread_detach(worker);
-    pthread_mutex_lock(&dump->lock);
-    while (!dump->done && rc != ETIMEDOUT) {
-        rc = pthread_cond_timedwait(&dump->changed, &dump->lock, &deadline);
-    }
-    done = dump->done;
-    release(dump);
-    if (!done) {
+    } else if (done == 0) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
                  WSGI_LOGNO(0213) "The stacks of the threads %s are not dumped: Python cannot be entered.",
                  runtime->process);

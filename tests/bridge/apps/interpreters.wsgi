@@ -60,14 +60,6 @@ def register(environ, start_response):
     name = mod_wsgi.application_group
     atexit.register(lambda: print("atexit", name))
     mod_wsgi.subscribe_shutdown(lambda event, **payload: print(event, payload["shutdown_reason"], name))
-
-    def work():
-        import time
-        while threading.main_thread() and not ended:
-            time.sleep(0.01)
-            if getattr(threading, "_main_thread_is_waiting", False):
-                break
-    ended = []
     return text(start_response, None)
 
 
@@ -146,3 +138,23 @@ def fault(environ, start_response):
 def crash(environ, start_response):
     import ctypes
     ctypes.string_at(0)
+
+
+def with_endless_thread(environ, start_response):
+    def work():
+        import time
+        while True:
+            time.sleep(0.01)
+    threading.Thread(target=work).start()
+    return register(environ, start_response)
+
+
+def pool(environ, start_response):
+    """Its threads only end when the interpreter does."""
+    from concurrent.futures import ThreadPoolExecutor
+    kept.append(ThreadPoolExecutor(2))
+    register(environ, start_response)
+    return text(start_response, kept[0].submit(lambda: 3).result())
+
+
+kept = []
