@@ -14,14 +14,15 @@
 #include "base/wsgi_loader.h"
 #include "base/wsgi_version.h"
 #include "config/wsgi_groups.h"
+#include "httpd/wsgi_childend.h"
 #include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_plans.h"
 #include "httpd/wsgi_review.h"
 
 APLOG_USE_MODULE(wsgi);
 
-/* How long a child that ends waits for requests other threads still run, before it ends without stopping Python. */
-enum { STOP_WAIT = 5000000, STOP_PAUSE = 10000 /* microseconds */ };
+enum { STOP_NOT_BEGUN, STOP_RUNS, STOP_DONE };
+enum { STOP_PAUSE = 10000 /* microseconds between two looks */ };
 
 /* The one record of this process. Written by its main thread before it serves requests, but for `running`. */
 static struct {
@@ -35,6 +36,7 @@ static struct {
     wsgi_runtime_t *runtime;
     int is_threaded;             /* MPM */
     atomic_int running;          /* embedded requests */
+    atomic_int is_stopping;      /* STOP_*: the end of embedded Python */
 } process;
 
 const wsgi_bridge_t *wsgi_startup_python(wsgi_runtime_t **runtime)
@@ -210,36 +212,42 @@ static void test_config(apr_pool_t *pconf, server_rec *main_server)
 /* ---- embedded Python ---- */
 
 /*
- * The prefork MPM ends a child from its signal handler, maybe in the middle of a request and of Python itself: then
- * Python cannot be asked for anything any more. Elsewhere threads that Apache does not wait for may run requests.
+ * Bring Python down, once: by the child's own clean-up, or because requests that still run would delay that for too
+ * long. The prefork MPM ends a child from its signal handler, maybe in the middle of a request and of Python itself:
+ * then Python cannot be asked for anything any more.
  */
-static int wait_for_requests(void)
-{
-    apr_interval_time_t waited = 0;
-
-    while (atomic_load_explicit(&process.running, memory_order_acquire) > 0) {
-        if (!process.is_threaded || waited >= STOP_WAIT) {
-            return 0;
-        }
-        apr_sleep(STOP_PAUSE);
-        waited += STOP_PAUSE;
-    }
-    return 1;
-}
-
-static apr_status_t stop_python(void *unused)
+static void stop_python(void)
 {
     const wsgi_bridge_t *bridge = process.bridge;
+    int begun = STOP_NOT_BEGUN;
 
+    if (bridge == NULL || (!process.is_threaded && atomic_load(&process.running) > 0)
+        || !atomic_compare_exchange_strong(&process.is_stopping, &begun, STOP_RUNS)) {
+        return;
+    }
+    bridge->stopping(process.runtime, "");
+    bridge->stop(process.runtime);
+    atomic_store(&process.is_stopping, STOP_DONE);
+}
+
+static apr_status_t clean_up_python(void *unused)
+{
     (void)unused;
-    if (bridge != NULL && (process.is_threaded || atomic_load(&process.running) == 0)) {
-        bridge->stopping(process.runtime, "");
-        if (wait_for_requests()) {
-            process.bridge = NULL;
-            bridge->stop(process.runtime);
-        }
+    stop_python();
+    while (atomic_load(&process.is_stopping) == STOP_RUNS && process.is_threaded) {
+        apr_sleep(STOP_PAUSE); /* another thread does it, within its own limit */
     }
     return APR_SUCCESS;
+}
+
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    static const wsgi_childend_t end = { stop_python };
+
+    (void)pchild;
+    if (!graceful && process.is_threaded && process.setup != NULL && !process.setup->python.is_single_process) {
+        wsgi_childend_limit(&end);
+    }
 }
 
 static void preload(const wsgi_setup_t *setup)
@@ -271,7 +279,7 @@ static void start_python(apr_pool_t *pchild, server_rec *main_server)
     }
     process.bridge = bridge;
     preload(process.setup);
-    apr_pool_cleanup_register(pchild, NULL, stop_python, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pchild, NULL, clean_up_python, apr_pool_cleanup_null);
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *main_server)
@@ -298,4 +306,7 @@ void wsgi_startup_register(void)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+#endif
 }
