@@ -194,6 +194,18 @@ static void remembers_no_script_that_is_too_long(void)
     wsgi_board_parent_destroy(board);
 }
 
+static void tells_others_which_code_is_served(void)
+{
+    wsgi_board_t *board = make_board(1, 1);
+
+    CHECK_INT(wsgi_board_read_published(board, 0), 0);
+    CHECK_INT(wsgi_board_read_published(board, 300), 0);
+    wsgi_board_slot_publish(board, 300);
+    CHECK_INT(wsgi_board_read_published(board, 300), 1);
+    CHECK_INT(wsgi_board_read_published(board, 300 + 256), 0);
+    wsgi_board_parent_destroy(board);
+}
+
 static void knows_of_older_generations_that_live(void)
 {
     wsgi_board_t *board = make_board(2, 1);
@@ -224,6 +236,7 @@ int main(void)
     TAP_RUN(recalls_what_the_last_generation_ran);
     TAP_RUN(replaces_scripts_of_earlier_generations_only);
     TAP_RUN(remembers_no_script_that_is_too_long);
+    TAP_RUN(tells_others_which_code_is_served);
     TAP_RUN(knows_of_older_generations_that_live);
     return tap_done();
 }

@@ -33,7 +33,7 @@ static struct {
     wsgi_outcome_t (*application)(const wsgi_request_t *request, wsgi_exchange_t *x);
     int runs;
     apr_uint64_t token_on_board;
-    int activity, loaded;
+    int activity, loading, answering;
     wsgi_outcome_t outcome;
 } world;
 
@@ -98,12 +98,20 @@ static void note_activity(void *context)
     world.activity++;
 }
 
-static void note_loaded(void *context, const char *script, const char *application_group)
+static void note_loading(void *context, const char *script, const char *application_group)
 {
     (void)context;
     CHECK_STR(script, "/srv/app.wsgi");
     CHECK_STR(application_group, "group");
-    world.loaded++;
+    world.loading++;
+}
+
+static void note_answering(void *context, const char *script, const char *application_group)
+{
+    (void)context;
+    CHECK_STR(script, "/srv/app.wsgi");
+    CHECK_STR(application_group, "group");
+    world.answering++;
 }
 
 static int begin(wsgi_outcome_t (*application)(const wsgi_request_t *request, wsgi_exchange_t *x))
@@ -130,7 +138,8 @@ static int begin(wsgi_outcome_t (*application)(const wsgi_request_t *request, ws
                                 .request_log = { write_request_log, is_request_log_enabled, NULL },
                                 .slot = 1,
                                 .script_changed = script_changed,
-                                .loaded = note_loaded,
+                                .loading = note_loading,
+                                .answering = note_answering,
                                 .activity = note_activity };
     return 1;
 }
@@ -342,7 +351,8 @@ static void a_small_response_comes_in_one_piece(void)
     hear_data("Hello World!");
     hear_end(WSGI_DONE);
     CHECK_INT(world.runs, 1);
-    CHECK_INT(world.loaded, 1);
+    CHECK_INT(world.loading, 1);
+    CHECK_INT(world.answering, 1);
     CHECK_STR(world.log, "");
     end();
 }
@@ -540,7 +550,7 @@ static void outcomes_reach_the_child(void)
     say_request(WSGI_BODY_NONE);
     serve();
     CHECK_INT(world.outcome, WSGI_FAILED);
-    CHECK_INT(world.loaded, 0);
+    CHECK_INT(world.answering, 0);
     hear_end(WSGI_FAILED);
     end();
 

@@ -118,6 +118,9 @@ static int prepend_head(conversation_t *c, struct iovec *out, const wsgi_head_t 
     if (head == NULL) {
         return 0;
     }
+    if (c->peer->answering) {
+        c->peer->answering(c->peer->context, c->call.route.script, c->call.route.application_group);
+    }
     out->iov_base = wsgi_codec_encode_head(&len, head, c->pool);
     out->iov_len = len;
     *rv = out->iov_base ? APR_SUCCESS : APR_ENOSPC;
@@ -249,6 +252,9 @@ static void peer_proceed(wsgi_exchange_t *x)
 {
     conversation_t *c = of(x);
 
+    if (c->peer->loading) {
+        c->peer->loading(c->peer->context, c->call.route.script, c->call.route.application_group);
+    }
     if (c->body == WSGI_BODY_DEFERRED) {
         (void)send_frame(c, WSGI_FRAME_GO, 0); /* a child that is gone shows at the next read */
     }
@@ -461,9 +467,6 @@ wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_
         outcome = execute(c, accepted);
         (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
         wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
-        if (outcome == WSGI_DONE && peer->loaded) {
-            peer->loaded(peer->context, c->call.route.script, c->call.route.application_group);
-        }
     }
     wsgi_channel_done(&c->channel);
     close(fd);

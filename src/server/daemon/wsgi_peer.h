@@ -24,8 +24,13 @@ typedef struct {
      * when another request already waits for it. See wsgi_exchange_ops_t.script_changed.
      */
     wsgi_change_t (*script_changed)(void *context, const char *script, const char *application_group);
-    /** A script has run here: what replaces this process should load it before it serves. NULL: nobody asks. */
-    void (*loaded)(void *context, const char *script, const char *application_group);
+    /**
+     * A request will run here with this script, which may have to be loaded now. And: it is loaded and about to
+     * answer, so that others of the group may have to know that this code is served, and what replaces this process
+     * should load it before it serves. NULL: nobody asks.
+     */
+    void (*loading)(void *context, const char *script, const char *application_group);
+    void (*answering)(void *context, const char *script, const char *application_group);
     /** Data moved for a request: inactivity timer. NULL: no such timer. */
     void (*activity)(void *context);
     void *context;

@@ -1,5 +1,6 @@
 #include "daemon/wsgi_reload.h"
 
+#include <apr_file_info.h>
 #include <apr_strings.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,26 +10,31 @@
 #include "daemon/wsgi_control.h"
 
 enum {
-    REPORTED = 16,
+    KNOWN = 64,             /* scripts of one worker; others are loaded by their first request */
     LOOK_PAUSE = 20000000,  /* nanoseconds between two looks at the board */
     FAILURE_PAUSE = 1000000 /* microseconds after a failure before another request waits for a replacement */
 };
 
+/* A script that this process has loaded, or tried to. */
 typedef struct {
-    const char *script, *application_group;
-} reported_t;
+    const char *script, *application_group; /* constant */
+    apr_uint64_t stamp;                     /* constant; of the file just before it was loaded */
+    _Atomic int has_answered;
+} known_t;
 
 struct wsgi_reload_t {
     const wsgi_worker_start_t *start; /* constant */
     apr_interval_time_t patience;     /* constant */
+    apr_pool_t *pool;                 /* guarded by lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_waiting;                   /* guarded by lock: a request waits for the replacement */
     int failures;                     /* guarded by lock: replacements that died before they were ready */
     apr_time_t failed;                /* guarded by lock: when the last one did, 0 none */
+    apr_uint64_t failed_stamp;        /* guarded by lock: the version it was started for */
     int is_retired;                   /* guarded by lock */
-    reported_t reported[REPORTED];    /* entries below the count are constant */
-    _Atomic int reported_count;       /* raised with lock held */
+    known_t known[KNOWN];             /* entries from the count on are guarded by lock */
+    _Atomic int known_count;          /* raised with lock held */
 };
 
 wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t socket_timeout)
@@ -37,6 +43,7 @@ wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval
 
     reload->start = start;
     reload->patience = socket_timeout / 4 * 3;
+    apr_pool_create(&reload->pool, NULL); /* of its own: request threads use it */
     pthread_mutex_init(&reload->lock, NULL);
     pthread_cond_init(&reload->changed, NULL);
     return reload;
@@ -89,28 +96,95 @@ static int ask_keeper(const wsgi_reload_t *reload)
     return wsgi_control_send(reload->start->keeper, WSGI_CONTROL_REPLACE, reason, sizeof(reason) - 1) == APR_SUCCESS;
 }
 
-/* Lock held. @return whether this request may be handed to a younger worker */
-static int find_successor(wsgi_reload_t *reload, const char *script)
+/*
+ * A number for a version of a file: FNV-1a of its path, inode, size and time. @return 0 when it cannot be examined
+ */
+static apr_uint64_t stamp_of(const char *path)
 {
-    const wsgi_group_t *group = reload->start->plan->group;
+    apr_uint64_t stamp = APR_UINT64_C(14695981039346656037);
+    apr_uint64_t facts[3];
+    const unsigned char *bytes = (const unsigned char *)facts;
+    apr_pool_t *scratch;
+    apr_finfo_t info;
+    apr_status_t rv;
+
+    if (apr_pool_create(&scratch, NULL) != APR_SUCCESS) {
+        return 0;
+    }
+    rv = apr_stat(&info, path, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_INODE, scratch);
+    apr_pool_destroy(scratch);
+    if (rv != APR_SUCCESS) {
+        return 0;
+    }
+    facts[0] = (apr_uint64_t)info.inode;
+    facts[1] = (apr_uint64_t)info.size;
+    facts[2] = (apr_uint64_t)info.mtime;
+    for (const char *at = path; *at != '\0'; at++) {
+        stamp = (stamp ^ (unsigned char)*at) * APR_UINT64_C(1099511628211);
+    }
+    for (size_t i = 0; i < sizeof(facts); i++) {
+        stamp = (stamp ^ bytes[i]) * APR_UINT64_C(1099511628211);
+    }
+    return stamp != 0 ? stamp : 1;
+}
+
+/* Any thread. */
+static known_t *find_known(wsgi_reload_t *reload, const char *script, const char *application_group)
+{
+    int count = atomic_load_explicit(&reload->known_count, memory_order_acquire);
+
+    for (int i = 0; i < count; i++) {
+        if (strcmp(reload->known[i].script, script) == 0
+            && strcmp(reload->known[i].application_group, application_group) == 0) {
+            return &reload->known[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether somebody in the group serves this version already: one of the others whose first request came after it. */
+static int is_served_elsewhere(const wsgi_reload_t *reload, apr_uint64_t stamp, const known_t *own)
+{
+    return own != NULL && own->stamp != stamp && wsgi_board_read_published(reload->start->endpoint->board, stamp);
+}
+
+/* Lock held. Whether a replacement for this version died just now. */
+static int is_hopeless(const wsgi_reload_t *reload, apr_uint64_t stamp)
+{
+    return reload->failed != 0 && reload->failed_stamp == stamp && wsgi_clock_now() < reload->failed + FAILURE_PAUSE;
+}
+
+static void complain(const wsgi_reload_t *reload, const char *script)
+{
+    wsgi_log(&reload->start->apache->log, WSGI_HERE, WSGI_LOG_ERR, 0,
+             WSGI_LOGNO(0251) "Script '%s' has changed, but no replacement of the process of daemon process group "
+                              "'%s' became ready; the code loaded before is used.",
+             script, reload->start->plan->group->name);
+}
+
+/* Lock held. @return whether this request may be handed to a worker with the new code */
+static int find_successor(wsgi_reload_t *reload, const char *script, apr_uint64_t stamp, const known_t *own)
+{
     int found;
 
     if (is_outdated(reload)) {
         return 1;
     }
-    if (reload->is_waiting || (reload->failed != 0 && wsgi_clock_now() < reload->failed + FAILURE_PAUSE)) {
+    if (is_served_elsewhere(reload, stamp, own)) {
+        return ask_keeper(reload);
+    }
+    if (reload->is_waiting || is_hopeless(reload, stamp)) {
         return 0;
     }
     reload->is_waiting = 1;
+    reload->failed_stamp = stamp; /* in case it fails */
     wsgi_log(&reload->start->apache->log, WSGI_HERE, WSGI_LOG_INFO, 0,
-             "Script '%s' has changed: a process of daemon process group '%s' is replaced.", script, group->name);
+             "Script '%s' has changed: a process of daemon process group '%s' is replaced.", script,
+             reload->start->plan->group->name);
     found = ask_keeper(reload) && wait_for_successor(reload);
     reload->is_waiting = 0;
     if (!found) {
-        wsgi_log(&reload->start->apache->log, WSGI_HERE, WSGI_LOG_ERR, 0,
-                 WSGI_LOGNO(0251) "Script '%s' has changed, but no replacement of the process of daemon process group "
-                                  "'%s' became ready; the code loaded before is used.",
-                 script, group->name);
+        complain(reload, script);
     }
     return found;
 }
@@ -118,28 +192,18 @@ static int find_successor(wsgi_reload_t *reload, const char *script)
 wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_t *pool, const char *script,
                                          const char *application_group)
 {
+    const known_t *own = find_known(reload, script, application_group);
+    apr_uint64_t stamp = stamp_of(script);
     int found;
 
-    wsgi_reload_loaded(reload, script, application_group); /* the successor loads it before it is ready */
     pthread_mutex_lock(&reload->lock);
-    found = find_successor(reload, script);
+    found = find_successor(reload, script, stamp, own);
     pthread_mutex_unlock(&reload->lock);
     if (!found) {
         return WSGI_CHANGE_IGNORE;
     }
     wsgi_threadpool_stop_accepting(pool); /* first, or the request could come straight back here */
     return WSGI_CHANGE_REJECT;
-}
-
-static int is_reported(const wsgi_reload_t *reload, int count, const char *script, const char *application_group)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(reload->reported[i].script, script) == 0
-            && strcmp(reload->reported[i].application_group, application_group) == 0) {
-            return 1;
-        }
-    }
-    return 0;
 }
 
 static void report(const wsgi_reload_t *reload, const char *script, const char *application_group)
@@ -155,20 +219,41 @@ static void report(const wsgi_reload_t *reload, const char *script, const char *
     (void)wsgi_control_send(reload->start->keeper, WSGI_CONTROL_LOADED, text, (int)(group_len + 1 + script_len));
 }
 
-void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group)
+void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group)
 {
-    int count = atomic_load_explicit(&reload->reported_count, memory_order_acquire);
+    int count;
 
-    if (count == REPORTED || is_reported(reload, count, script, application_group)) {
+    if (find_known(reload, script, application_group) != NULL) {
         return;
     }
     pthread_mutex_lock(&reload->lock);
-    count = atomic_load(&reload->reported_count);
-    if (count < REPORTED && !is_reported(reload, count, script, application_group)) {
-        apr_pool_t *pool = reload->start->pprocess; /* used by request threads with this lock only */
-        reload->reported[count] = (reported_t){ apr_pstrdup(pool, script), apr_pstrdup(pool, application_group) };
-        atomic_store_explicit(&reload->reported_count, count + 1, memory_order_release);
+    count = atomic_load(&reload->known_count);
+    if (count < KNOWN && find_known(reload, script, application_group) == NULL) {
+        reload->known[count].script = apr_pstrdup(reload->pool, script);
+        reload->known[count].application_group = apr_pstrdup(reload->pool, application_group);
+        reload->known[count].stamp = stamp_of(script);
+        atomic_store_explicit(&reload->known_count, count + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&reload->lock);
+}
+
+/*
+ * The file may have changed between the look at it and the loading, so what is served is of the one version or of the
+ * other; publishing both means that nobody serves what is older than either.
+ */
+void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char *application_group)
+{
+    known_t *known = find_known(reload, script, application_group);
+
+    if (known == NULL || atomic_load_explicit(&known->has_answered, memory_order_acquire)) {
+        return;
+    }
+    wsgi_board_slot_publish(reload->start->endpoint->board, known->stamp);
+    wsgi_board_slot_publish(reload->start->endpoint->board, stamp_of(script));
+    pthread_mutex_lock(&reload->lock);
+    if (!atomic_load(&known->has_answered)) {
         report(reload, script, application_group);
+        atomic_store(&known->has_answered, 1); /* not before: threads that see it rely on what was published */
     }
     pthread_mutex_unlock(&reload->lock);
 }

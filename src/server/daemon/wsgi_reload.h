@@ -25,7 +25,13 @@ void wsgi_reload_retired(wsgi_reload_t *reload);
 /** The replacement died before it was ready: the request that waits is served with old code. Main thread. */
 void wsgi_reload_failed(wsgi_reload_t *reload);
 
-/** A script ran here; the keeper is told of each (application group, script) once. Any request thread. */
-void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group);
+/** A script will be loaded if it is not yet: notes the version of its file. Any thread. */
+void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group);
+
+/**
+ * A script is loaded here and about to answer. The keeper is told of each (application group, script) once, and the
+ * board which version of the file it is. Any request thread.
+ */
+void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char *application_group);
 
 #endif

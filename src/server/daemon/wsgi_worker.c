@@ -48,9 +48,7 @@ static void on_serve(void *context, int fd, int thread, apr_time_t accepted, apr
     worker_t *w = context;
 
     wsgi_monitor_begin(w->monitor);
-    if (wsgi_peer_serve(&w->peer, fd, thread, accepted, pcall) == WSGI_DONE) {
-        wsgi_monitor_script_available(w->monitor);
-    }
+    (void)wsgi_peer_serve(&w->peer, fd, thread, accepted, pcall); /* its outcome went to the Apache child */
 }
 
 static void on_served(void *context)
@@ -79,9 +77,17 @@ static wsgi_change_t on_script_changed(void *context, const char *script, const 
     return wsgi_reload_script_changed(w->reload, w->pool, script, application_group);
 }
 
-static void on_loaded(void *context, const char *script, const char *application_group)
+static void on_loading(void *context, const char *script, const char *application_group)
 {
-    wsgi_reload_loaded(((worker_t *)context)->reload, script, application_group);
+    wsgi_reload_loading(((worker_t *)context)->reload, script, application_group);
+}
+
+static void on_answering(void *context, const char *script, const char *application_group)
+{
+    worker_t *w = context;
+
+    wsgi_monitor_script_available(w->monitor);
+    wsgi_reload_answering(w->reload, script, application_group);
 }
 
 static void on_activity(void *context)
@@ -143,8 +149,11 @@ static int is_signalled(const worker_t *w)
 
 static void preload(worker_t *w, const char *script, const char *application_group)
 {
-    if (!is_signalled(w)
-        && w->peer.bridge->preload(w->peer.runtime, script, application_group) == WSGI_DONE) {
+    if (is_signalled(w)) {
+        return;
+    }
+    wsgi_reload_loading(w->reload, script, application_group);
+    if (w->peer.bridge->preload(w->peer.runtime, script, application_group) == WSGI_DONE) {
         wsgi_monitor_script_available(w->monitor);
     }
 }
@@ -177,7 +186,8 @@ static void fill_peer(worker_t *w)
     w->peer.slot = w->start->slot;
     w->peer.born = apr_time_now();
     w->peer.script_changed = on_script_changed;
-    w->peer.loaded = on_loaded;
+    w->peer.loading = on_loading;
+    w->peer.answering = on_answering;
     w->peer.activity = w->group->inactivity_timeout > 0 ? on_activity : NULL;
     w->peer.context = w;
 }

@@ -35,6 +35,7 @@ typedef struct {
 
 enum {
     CLAIMED = WSGI_WORKER_GONE + 1, /* state of a slot while its new owner fills it in: nobody else looks at it */
+    PUBLISHED = 256,          /* stamps of files, each at the place that it gives as a remainder */
     HEAD_BYTES = 64,          /* a cache line of its own, and alignment for what follows */
     UNBORN_LIMIT = 10000000   /* microseconds after which a slot without a process was left by a keeper that died */
 };
@@ -45,13 +46,15 @@ struct wsgi_board_t {
     apr_size_t bytes;           /* constant */
     shared_head_t *head;
     shared_script_t *scripts;   /* WSGI_BOARD_SCRIPTS */
+    _Atomic apr_uint64_t *published; /* PUBLISHED */
     shared_slot_t *slot;        /* slots */
     _Atomic apr_uint64_t *tokens; /* slots x threads: request each thread has, 0 none; kept when a worker dies */
 };
 
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads)
 {
-    apr_size_t head = HEAD_BYTES + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
+    apr_size_t scripts = HEAD_BYTES + PUBLISHED * sizeof(apr_uint64_t);
+    apr_size_t head = scripts + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
     apr_size_t slot_bytes = (apr_size_t)slots * sizeof(shared_slot_t);
     apr_size_t bytes = head + slot_bytes + (apr_size_t)slots * (apr_size_t)threads * sizeof(apr_uint64_t);
     wsgi_board_t *board = calloc(1, sizeof(*board));
@@ -71,7 +74,8 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     board->threads = threads;
     board->bytes = bytes;
     board->head = (shared_head_t *)(void *)memory;
-    board->scripts = (shared_script_t *)(void *)(memory + HEAD_BYTES);
+    board->published = (_Atomic apr_uint64_t *)(void *)(memory + HEAD_BYTES);
+    board->scripts = (shared_script_t *)(void *)(memory + scripts);
     board->slot = (shared_slot_t *)(void *)(memory + head);
     board->tokens = (_Atomic apr_uint64_t *)(void *)(memory + head + slot_bytes);
     *out = board;
@@ -248,6 +252,16 @@ int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving
 }
 
 /* ---- scripts ---- */
+
+void wsgi_board_slot_publish(wsgi_board_t *board, apr_uint64_t stamp)
+{
+    atomic_store(&board->published[stamp % PUBLISHED], stamp);
+}
+
+int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp)
+{
+    return stamp != 0 && atomic_load(&board->published[stamp % PUBLISHED]) == stamp;
+}
 
 /* @return its version, which is even, and a copy; 0 when it was never used or is being written */
 static unsigned copy_script(const shared_script_t *entry, wsgi_board_script_t *out, int *generation)

@@ -91,6 +91,14 @@ const char *wsgi_board_script_path(const wsgi_board_script_t *remembered);
  */
 int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving_only);
 
+/**
+ * A worker is about to answer with the code of a file, for which `stamp` stands (any number but 0 that differs from
+ * version to version): others that have loaded another version know by it that theirs is not to be served any more.
+ */
+void wsgi_board_slot_publish(wsgi_board_t *board, apr_uint64_t stamp);
+/** Whether that was published. Of very many, some may be forgotten. */
+int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp);
+
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
