@@ -172,6 +172,19 @@ class TestUnderLoad:
             order = [text for index, (_, text) in enumerate(seen) if index == 0 or seen[index - 1][1] != text]
             assert order == [text for text in ("one", "two", "three", "four") if text in order], order
 
+    def test_old_worker_goes_on_when_wanted(self, fresh_server):
+        server = fresh_server(mode="daemon", daemon={"threads": 3, "reload-fallback": "old"},
+                              config="WSGIScriptAlias / {root}/apps/version.wsgi\n")
+        server.write_app("version.wsgi", VERSION)
+        assert version(server) == "one"
+        server.write_app("version.wsgi", "import a_module_that_does_not_exist\n")
+        assert [version(server) for _ in range(3)] == ["one"] * 3
+        assert server.log.lines("wsgi:error")
+        server.log.allow(*["WSGI%04d" % number for number in range(105, 111)], "WSGI0174", "WSGI0188",
+                         *["WSGI%04d" % number for number in range(250, 280)])
+        change(server, "repaired")
+        assert version(server) == "repaired"
+
     def test_running_request_finishes_in_the_old_worker(self, server):
         held, = HeldRequests(server, prefix="/process").start()
         old = held.wait_running()
