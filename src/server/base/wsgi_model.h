@@ -94,6 +94,7 @@ typedef struct {
     apr_interval_time_t restart_interval, inactivity_timeout, request_timeout, interrupt_timeout;
     apr_interval_time_t deadlock_timeout, startup_timeout, graceful_timeout, eviction_timeout, shutdown_timeout;
     apr_interval_time_t cpu_time_limit;
+    int reload_fallback_old;    /* a changed script that cannot be loaded: the code loaded before goes on */
     int server_metrics;
 } wsgi_group_t;
 

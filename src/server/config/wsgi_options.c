@@ -62,6 +62,7 @@ const wsgi_option_t wsgi_options_group[] = {
     { "cpu-priority", WSGI_OPT_INT, GROUP_FIELD(group.cpu_priority), -20, 20 },
     { "memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.memory_limit), FROM(0) },
     { "virtual-memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.virtual_memory_limit), FROM(0) },
+    { "reload-fallback", WSGI_OPT_FALLBACK, GROUP_FIELD(group.reload_fallback_old), ANY },
     { "server-metrics", WSGI_OPT_ONLY_OFF, GROUP_FIELD(group.server_metrics), ANY },
     { NULL, WSGI_OPT_TEXT, 0, ANY }
 };
@@ -107,6 +108,8 @@ static const char *describe(const wsgi_option_t *option, apr_pool_t *pool)
         return "an absolute path";
     case WSGI_OPT_FLAG:
         return "On or Off";
+    case WSGI_OPT_FALLBACK:
+        return "old or none";
     case WSGI_OPT_ONLY_OFF:
         return "Off (On is not supported by this release)";
     case WSGI_OPT_INT:
@@ -219,6 +222,9 @@ static int store(void *field, const wsgi_option_t *option, const char *value, ap
         return 1;
     case WSGI_OPT_FLAG:
         return wsgi_parse_flag(field, value);
+    case WSGI_OPT_FALLBACK:
+        *(int *)field = strcmp(value, "old") == 0;
+        return *(int *)field || strcmp(value, "none") == 0;
     case WSGI_OPT_ONLY_OFF:
         return wsgi_parse_flag(field, value) && *(int *)field == 0;
     case WSGI_OPT_INT:

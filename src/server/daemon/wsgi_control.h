@@ -17,7 +17,8 @@ typedef enum {
     /* keeper to worker */
     WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */
     WSGI_CONTROL_RETIRE = 16, /* text: reason; accept nothing more, finish, end */
-    WSGI_CONTROL_NO_SUCCESSOR = 17, /* the worker that was started for a changed script died before it was ready */
+    /* The worker that was started for a changed script died before it was ready; text, if any: cannot be loaded. */
+    WSGI_CONTROL_NO_SUCCESSOR = 17,
     /* parent to keeper */
     WSGI_CONTROL_SUPERSEDED = 32, /* the next generation shares the listener: retire once it is ready */
     WSGI_CONTROL_TERMINATE = 33   /* end now */

@@ -79,6 +79,7 @@ typedef struct {
     apr_time_t birth;/* monotonic time of the fork */
     const wsgi_warm_script_t *warm;
     int warm_count;
+    int may_refuse;  /* others serve: end rather than be ready without a script that they have loaded */
     apr_pool_t *pprocess;
 } wsgi_worker_start_t;
 

@@ -124,6 +124,7 @@ static void be_worker(keeper_t *k, int slot, apr_time_t birth, int control)
                                   .birth = birth,
                                   .warm = k->warm,
                                   .warm_count = k->warm_count,
+                                  .may_refuse = k->group->reload_fallback_old && count_in(k, MEMBER_READY) > 0,
                                   .pprocess = k->pool };
 
     leave_keeper(k);
@@ -239,6 +240,8 @@ static void retire_obsolete(keeper_t *k)
 
 /* ---- what workers say ---- */
 
+static const char script_reload[] = "script_reload"; /* reason, as it goes over the control socket */
+
 /* Whether a worker loads the scripts as they are since one was found changed; 0 when none was. */
 static int knows_change(const keeper_t *k, const member_t *m)
 {
@@ -254,20 +257,31 @@ static void finish_reload(keeper_t *k)
     wsgi_board_keeper_fresh(k->board, k->reload_asked);
     for (int i = 0; i < k->capacity; i++) {
         if (!knows_change(k, &k->members[i])) {
-            retire_member(k, &k->members[i], "script_reload");
+            retire_member(k, &k->members[i], script_reload);
         }
     }
     k->reload_asked = 0;
 }
 
-/* The worker that should have known the change is dead: who waits for it goes on with what is loaded. */
-static void give_reload_up(keeper_t *k)
+/*
+ * The worker that should have known the change is dead: who waits for it goes on with what is loaded. If it refused to
+ * serve without the script, all is as if nobody had asked.
+ */
+static void give_reload_up(keeper_t *k, int is_refused)
 {
+    const char *text = is_refused ? "refused" : "";
+
     for (int i = 0; i < k->capacity; i++) {
-        const member_t *m = &k->members[i];
-        if (m->state == MEMBER_READY && m->is_obsolete && m->control.fd >= 0) {
-            (void)wsgi_control_send(m->control.fd, WSGI_CONTROL_NO_SUCCESSOR, "", 0); /* else it waits its time */
+        member_t *m = &k->members[i];
+        if (m->state == MEMBER_READY && m->control.fd >= 0) { /* if it fails, the request waits its time */
+            (void)wsgi_control_send(m->control.fd, WSGI_CONTROL_NO_SUCCESSOR, text, (int)strlen(text));
         }
+        if (is_refused && m->is_obsolete && strcmp(m->reason, script_reload) == 0) {
+            m->is_obsolete = 0;
+        }
+    }
+    if (is_refused) {
+        k->reload_asked = 0;
     }
 }
 
@@ -348,7 +362,7 @@ static void on_replace(keeper_t *k, member_t *m, const char *reason)
         m->is_obsolete = 1;
         apr_cpystrn(m->reason, reason, sizeof(m->reason));
     }
-    if (strcmp(reason, "script_reload") != 0) {
+    if (strcmp(reason, script_reload) != 0) {
         return;
     }
     if (k->reload_asked == 0) {
@@ -401,6 +415,7 @@ static void on_death(keeper_t *k, member_t *m, int status)
 {
     int is_young = died_young(k, m, status), has_served = m->state == MEMBER_READY;
     int was_successor = m->state == MEMBER_STARTING && knows_change(k, m);
+    int is_refused = was_successor && WIFEXITED(status) && WEXITSTATUS(status) == WSGI_WORKER_REFUSED;
 
     wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)m->pid,
              k->group->name, wsgi_exit_describe(status, k->scratch));
@@ -411,9 +426,9 @@ static void on_death(keeper_t *k, member_t *m, int status)
         return;
     }
     if (was_successor && !has_successor(k)) {
-        give_reload_up(k);
+        give_reload_up(k, is_refused);
     }
-    if (!is_young) {
+    if (!is_young || is_refused) {
         k->pause = 0;
         k->next_start = 0;
         return;

@@ -30,7 +30,7 @@ struct wsgi_reload_t {
     pthread_cond_t changed;
     int is_waiting;                   /* guarded by lock: a request waits for the replacement */
     int failures;                     /* guarded by lock: replacements that died before they were ready */
-    apr_time_t failed;                /* guarded by lock: when the last one did, 0 none */
+    apr_time_t hopeless_until;        /* guarded by lock: until then none is asked for the same version */
     apr_uint64_t failed_stamp;        /* guarded by lock: the version it was started for */
     int is_retired;                   /* guarded by lock */
     known_t known[KNOWN];             /* entries from the count on are guarded by lock */
@@ -57,11 +57,11 @@ void wsgi_reload_retired(wsgi_reload_t *reload)
     pthread_mutex_unlock(&reload->lock);
 }
 
-void wsgi_reload_failed(wsgi_reload_t *reload)
+void wsgi_reload_failed(wsgi_reload_t *reload, int for_good)
 {
     pthread_mutex_lock(&reload->lock);
     reload->failures++;
-    reload->failed = wsgi_clock_now();
+    reload->hopeless_until = for_good ? APR_INT64_MAX : wsgi_clock_now() + FAILURE_PAUSE;
     pthread_cond_broadcast(&reload->changed);
     pthread_mutex_unlock(&reload->lock);
 }
@@ -148,10 +148,10 @@ static int is_served_elsewhere(const wsgi_reload_t *reload, apr_uint64_t stamp, 
     return own != NULL && own->stamp != stamp && wsgi_board_read_published(reload->start->endpoint->board, stamp);
 }
 
-/* Lock held. Whether a replacement for this version died just now. */
+/* Lock held. Whether a replacement for this version died just now, or could not load it. */
 static int is_hopeless(const wsgi_reload_t *reload, apr_uint64_t stamp)
 {
-    return reload->failed != 0 && reload->failed_stamp == stamp && wsgi_clock_now() < reload->failed + FAILURE_PAUSE;
+    return reload->failed_stamp == stamp && wsgi_clock_now() < reload->hopeless_until;
 }
 
 static void complain(const wsgi_reload_t *reload, const char *script)

@@ -22,8 +22,11 @@ wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_
 /** The process accepts nothing more: a younger one serves. Main thread. */
 void wsgi_reload_retired(wsgi_reload_t *reload);
 
-/** The replacement died before it was ready: the request that waits is served with old code. Main thread. */
-void wsgi_reload_failed(wsgi_reload_t *reload);
+/**
+ * The replacement died before it was ready: the request that waits is served with old code. Main thread.
+ * @param for_good the script cannot be loaded: no other replacement is asked for until it changes again
+ */
+void wsgi_reload_failed(wsgi_reload_t *reload, int for_good);
 
 /** A script will be loaded if it is not yet: notes the version of its file. Any thread. */
 void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group);

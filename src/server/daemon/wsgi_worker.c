@@ -147,15 +147,18 @@ static int is_signalled(const worker_t *w)
     return poll(&fd, 1, 0) > 0;
 }
 
-static void preload(worker_t *w, const char *script, const char *application_group)
+/* @return 0 when the script is not to be had */
+static int preload(worker_t *w, const char *script, const char *application_group)
 {
     if (is_signalled(w)) {
-        return;
+        return 1;
     }
     wsgi_reload_loading(w->reload, script, application_group);
-    if (w->peer.bridge->preload(w->peer.runtime, script, application_group) == WSGI_DONE) {
-        wsgi_monitor_script_available(w->monitor);
+    if (w->peer.bridge->preload(w->peer.runtime, script, application_group) != WSGI_DONE) {
+        return 0;
     }
+    wsgi_monitor_script_available(w->monitor);
+    return 1;
 }
 
 static void preload_all(worker_t *w)
@@ -166,11 +169,12 @@ static void preload_all(worker_t *w)
         return;
     }
     for (int i = 0; i < start->plan->import_count; i++) {
-        preload(w, start->plan->imports[i].script, start->plan->imports[i].application_group);
+        (void)preload(w, start->plan->imports[i].script, start->plan->imports[i].application_group); /* logs */
     }
     for (int i = 0; i < start->warm_count && w->group->threads > 0; i++) {
-        if (access(start->warm[i].script, R_OK) == 0) { /* it may have been removed since it ran */
-            preload(w, start->warm[i].script, start->warm[i].application_group);
+        if (access(start->warm[i].script, R_OK) == 0 /* it may have been removed since it ran */
+            && !preload(w, start->warm[i].script, start->warm[i].application_group) && start->may_refuse) {
+            _exit(WSGI_WORKER_REFUSED);
         }
     }
 }
@@ -257,7 +261,7 @@ static void read_keeper(worker_t *w)
         } else if (message.type == WSGI_CONTROL_RETIRE) {
             retire(w, message.text);
         } else if (message.type == WSGI_CONTROL_NO_SUCCESSOR) {
-            wsgi_reload_failed(w->reload);
+            wsgi_reload_failed(w->reload, message.len > 0);
         }
     }
     if (got < 0) {
