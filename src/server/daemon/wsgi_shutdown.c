@@ -55,6 +55,17 @@ static void wait_for_requests(const wsgi_shutdown_t *down, apr_time_t begun)
     wsgi_threadpool_wait_idle(down->pool, limit > 0 ? begun + limit * 2 / 3 : 0);
 }
 
+/* Threads of the application get half of what is left, so that some remains for atexit functions. 0: for ever. */
+static apr_interval_time_t time_for_threads(const wsgi_shutdown_t *down, apr_time_t begun)
+{
+    apr_interval_time_t left = begun + down->group->shutdown_timeout - wsgi_clock_now();
+
+    if (down->group->shutdown_timeout == 0) {
+        return 0;
+    }
+    return left > 2 ? left / 2 : 1;
+}
+
 void wsgi_shutdown_run(const wsgi_shutdown_t *down)
 {
     const wsgi_peer_t *peer = down->peer;
@@ -78,6 +89,7 @@ void wsgi_shutdown_run(const wsgi_shutdown_t *down)
     wsgi_log(down->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Stopping a process of daemon process group '%s'.",
              down->group->name);
     if (has_python) {
+        *down->join_timeout = time_for_threads(down, begun);
         peer->bridge->stop(peer->runtime);
     }
     wsgi_log(down->log, WSGI_HERE, WSGI_LOG_INFO, 0, "A process of daemon process group '%s' exits.",

@@ -11,6 +11,7 @@ typedef struct {
     const wsgi_peer_t *peer;
     wsgi_threadpool_t *pool; /* NULL: none was started */
     const char *reason;      /* a value of shutdown_reason */
+    apr_interval_time_t *join_timeout; /* of Python's settings: how long its threads may take, set when that is known */
 } wsgi_shutdown_t;
 
 /**

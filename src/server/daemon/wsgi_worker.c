@@ -32,6 +32,7 @@ typedef struct {
     wsgi_signals_t signals;
     wsgi_control_t keeper;
     wsgi_host_t host;
+    wsgi_runtime_settings_t settings; /* of the plan, but for join_timeout, which the end of the process sets */
     wsgi_peer_t peer;
     wsgi_threadpool_t *pool;
     wsgi_monitor_t *monitor;
@@ -119,15 +120,14 @@ static void open_signals(worker_t *w)
 
 static void start_python(worker_t *w)
 {
-    const wsgi_runtime_settings_t *settings = w->start->plan->settings;
     const wsgi_bridge_t *bridge;
     wsgi_runtime_t *runtime = NULL;
     const char *why = NULL;
-    apr_status_t rv = wsgi_loader_open(&bridge, &why, settings->python_home, w->start->pprocess);
+    apr_status_t rv = wsgi_loader_open(&bridge, &why, w->settings.python_home, w->start->pprocess);
 
     w->host.log = *w->log;
     if (rv == APR_SUCCESS) {
-        rv = bridge->start(&runtime, settings, &w->host);
+        rv = bridge->start(&runtime, &w->settings, &w->host);
     }
     if (rv != APR_SUCCESS) {
         wsgi_log(w->log, WSGI_HERE, WSGI_LOG_CRIT, 0,
@@ -331,7 +331,11 @@ static const char *serve_until_told(worker_t *w)
 /* A group without request threads: its scripts are its purpose, and have run when we get here. */
 static void end_service(worker_t *w)
 {
-    wsgi_shutdown_t down = { .group = w->group, .log = w->log, .peer = &w->peer, .reason = "shutdown_signal" };
+    wsgi_shutdown_t down = { .group = w->group,
+                             .log = w->log,
+                             .peer = &w->peer,
+                             .join_timeout = &w->settings.join_timeout,
+                             .reason = "shutdown_signal" };
 
     wsgi_shutdown_run(&down);
 }
@@ -362,9 +366,13 @@ static void set_up(worker_t *w)
 void wsgi_worker_run(const wsgi_worker_start_t *start)
 {
     worker_t *w = apr_pcalloc(start->pprocess, sizeof(*w));
-    wsgi_shutdown_t down = { .group = start->plan->group, .log = &start->apache->log, .peer = &w->peer };
+    wsgi_shutdown_t down = { .group = start->plan->group,
+                             .log = &start->apache->log,
+                             .peer = &w->peer,
+                             .join_timeout = &w->settings.join_timeout };
 
     w->start = start;
+    w->settings = *start->plan->settings;
     w->group = start->plan->group;
     w->log = &start->apache->log;
     wsgi_control_init(&w->keeper, start->keeper);
