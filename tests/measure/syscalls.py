@@ -1,0 +1,85 @@
+"""System calls per small request at 16 connections: the Apache child and the daemon's worker, by strace -c -f."""
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from common import start
+
+CONNECTIONS, SECONDS = 16, 4
+
+
+def load(server, stop: threading.Event) -> int:
+    """Requests served until `stop`, over keep-alive connections."""
+    counts = []
+
+    def run() -> None:
+        done = 0
+        with server.client().connection() as connection:
+            while not stop.is_set():
+                assert connection.request("GET", "/").status == 200
+                done += 1
+        counts.append(done)
+
+    threads = [threading.Thread(target=run) for _ in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
+
+
+def trace(pid: int, requests) -> dict:
+    """Calls by name while the load runs, divided by what `requests()` says was served in that time."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "counts"
+        before = requests()
+        tracer = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-o", str(out), "-p", str(pid)],
+                                  stderr=subprocess.DEVNULL)
+        time.sleep(SECONDS)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        served = requests() - before
+        rows = re.findall(r"^\s*(\d+)\s+(\w+)\s*$", out.read_text(), re.MULTILINE)
+    return {name: int(calls) / served for calls, name in rows if name != "total"}
+
+
+def show(label: str, calls: dict) -> None:
+    often = sorted(((count, name) for name, count in calls.items() if count >= 0.01), reverse=True)
+    print("%s: %.1f calls per request: %s" % (label, sum(calls.values()), ", ".join("%s %.2f" % (n, c) for c, n in often)))
+
+
+def measure(mode: str) -> None:
+    options = {"processes": 1, "threads": 15} if mode == "daemon" else {}
+    server = start(apps={"/": "hello.wsgi"}, mode=mode, daemon=options, wsgi_level="warn", children=1,
+                   config="KeepAlive On\nMaxKeepAliveRequests 0\nCustomLog logs/count %m\n",
+                   modules=("log_config",))
+    counter = server.root / "logs" / "count"
+    stop = threading.Event()
+    try:
+        runner = threading.Thread(target=load, args=(server, stop))
+        runner.start()
+        time.sleep(1)
+
+        def requests() -> int:
+            return counter.read_bytes().count(b"\n")
+
+        workers = server.daemon_pids()
+        children = {p.pid for p in server.processes()} - workers - server.daemon_pids(keepers=True) - {server.pid}
+        show(mode + ", child", trace(children.pop(), requests))
+        if workers:
+            show(mode + ", worker", trace(workers.pop(), requests))
+        stop.set()
+        runner.join()
+    finally:
+        stop.set()
+        server.stop()
+        server.destroy()
+
+
+if __name__ == "__main__":
+    measure("embedded")
+    measure("daemon")
