@@ -125,7 +125,7 @@ class DirectiveTable(SphinxDirective):
         for path in sorted(PAGES.glob("WSGI*.rst")):
             fields = dict(FIELD.findall(path.read_text(encoding="utf-8")))
             self.env.note_dependency(str(path))
-            rows.append([cell(self.parse("`%s <%s.html>`__" % (path.stem, path.stem))),
+            rows.append([cell(self.parse(":doc:`%s`" % path.stem)),
                          cell(self.parse(fields["Default"])), cell(self.parse(fields["Context"]))])
         return [table(("Directive", "Default", "Context"), rows, (35, 25, 40))]
 
