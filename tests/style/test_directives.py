@@ -35,6 +35,7 @@ def options(text):
 
 def names_word(text, word):
     """Whether a text has the word, not as a part of a longer one."""
+    text = text.replace("\\n", "\n") # in a string of Python or C
     return re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(word), text) is not None
 
 

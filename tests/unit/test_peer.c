@@ -1,4 +1,5 @@
-/* sources: daemon/wsgi_peer.c wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c stats/wsgi_board.c base/wsgi_clock.c base/wsgi_fields.c base/wsgi_httprules.c base/wsgi_log.c */
+/* sources: daemon/wsgi_peer.c wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c stats/wsgi_board.c */
+/* sources: base/wsgi_clock.c base/wsgi_fields.c base/wsgi_httprules.c base/wsgi_log.c */
 #include "daemon/wsgi_peer.h"
 
 #include <fcntl.h>
@@ -11,8 +12,8 @@
 #include "wsgi_tap.h"
 
 /*
- * A worker's end of the conversation with a made-up bridge behind it. The test is the Apache child: it writes to `child`
- * what that would say, calls serve(), and reads the answer. What fits a socket's buffer needs no second thread.
+ * A worker's end of the conversation with a made-up bridge behind it. The test is the Apache child: it writes to
+ * `child` what that would say, calls serve(), and reads the answer. What fits a socket's buffer needs no second thread.
  */
 
 enum { LONG = 20 * 1000000, SHORT = 30000 /* microseconds */ };

@@ -249,7 +249,7 @@ static int knows_change(const keeper_t *k, const member_t *m)
 }
 
 /*
- * A worker that knows the changed scripts is ready: the ones that do not accept nothing more from this moment. The board
+ * A worker that knows the changed scripts is ready: those that do not accept nothing more from this moment. The board
  * says so to requests that wait in them, and must say it of nobody who is not retired here.
  */
 static void finish_reload(keeper_t *k)
@@ -687,7 +687,7 @@ static int set_up(keeper_t *k)
     }
     if (!wsgi_child_take_identity(k->group, k->start->apache)) {
         wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0025) "The keeper of daemon process group '%s' could not be set up and ends; another will "
+                 WSGI_LOGNO(0263) "The keeper of daemon process group '%s' could not be set up and ends; another will "
                                   "be started later.",
                  k->group->name);
         return 0;

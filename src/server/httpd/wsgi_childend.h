@@ -13,8 +13,8 @@ typedef struct {
 } wsgi_childend_t;
 
 /**
- * Start the clock: end->stop_python is called 1.5 s from now on a thread of its own, and the process ends after that, or
- * at 2.5 s, whichever comes first. Does nothing to a child that ends before. `end` must live for ever.
+ * Start the clock: end->stop_python is called 1.5 s from now on a thread of its own, and the process ends after that,
+ * or at 2.5 s, whichever comes first. Does nothing to a child that ends before. `end` must live for ever.
  */
 void wsgi_childend_limit(const wsgi_childend_t *end);
 

@@ -158,7 +158,7 @@ def test_python_home(daemon, virtual_environment):
 
 
 def test_python_home_that_does_not_exist(daemon):
-    server = daemon(python_home="/nonexistent/python")
+    server = daemon(**{"python-home": "/nonexistent/python"})
     assert server.client().get("/").status == 500
     server.log.expect("WSGI0028", "/nonexistent/python")
     server.log.allow("WSGI0036", "WSGI0100", "WSGI0087")
