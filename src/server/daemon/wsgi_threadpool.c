@@ -1,7 +1,6 @@
 #include "daemon/wsgi_threadpool.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -13,7 +12,8 @@
 enum {
     ACCEPTORS = 2,          /* threads that block in accept at the most */
     INTERRUPT_PAUSE = 2000, /* microseconds between two attempts to break an accept off */
-    BUSY_PAUSE = 100000     /* after the process ran out of descriptors */
+    BUSY_PAUSE = 100000,    /* after the process ran out of descriptors */
+    MIN_STACK = 256 << 10   /* bytes; with less no request gets as far as Python */
 };
 
 typedef struct {
@@ -38,6 +38,7 @@ struct wsgi_threadpool_t {
     int top_parked;          /* guarded by lock: -1 none */
     int is_open;             /* guarded by lock */
     _Atomic int stopping;    /* no new connections */
+    _Atomic int is_broken;   /* accepting failed for good, which was said */
     _Atomic int active;
     _Atomic apr_int64_t served;
 };
@@ -126,10 +127,12 @@ static int recover(wsgi_threadpool_t *pool, int error)
         usleep(BUSY_PAUSE);
         return 1;
     }
-    wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_CRIT, error,
-             WSGI_LOGNO(0018) "A process of daemon process group '%s' cannot accept requests any more; it ends.",
-             s->group);
-    s->broken(s->context);
+    if (!atomic_exchange(&pool->is_broken, 1)) { /* the others will find the same */
+        wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_CRIT, error,
+                 WSGI_LOGNO(0018) "A process of daemon process group '%s' cannot accept requests any more; it ends.",
+                 s->group);
+        s->broken(s->context);
+    }
     return 0;
 }
 
@@ -205,8 +208,7 @@ static int init_attributes(pthread_attr_t *attr, size_t stack_size)
     }
     if (error == 0 && stack_size > 0) {
         size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        size_t least = (size_t)PTHREAD_STACK_MIN;
-        size_t size = stack_size < least ? least : stack_size;
+        size_t size = stack_size < MIN_STACK ? MIN_STACK : stack_size;
         error = pthread_attr_setstacksize(attr, (size + page - 1) / page * page);
     }
     return error;

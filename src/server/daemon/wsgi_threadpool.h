@@ -17,7 +17,7 @@ typedef struct wsgi_threadpool_t wsgi_threadpool_t;
 typedef struct {
     int listener;
     int threads;            /* > 0 */
-    size_t stack_size;      /* bytes, 0: system default */
+    size_t stack_size;      /* bytes, raised to what is needed at least; 0: system default */
     const char *group;      /* for messages */
     wsgi_log_sink_t log;
     /** Serve an accepted connection and close it. `pcall` is cleared afterwards. On a request thread. */
