@@ -35,7 +35,7 @@ def test_every_message_is_listed(html):
 
 
 @pytest.mark.parametrize("number, severity, words", [
-    ("WSGI0117", "err", "Unable to connect to daemon process group"),
+    ("WSGI0116", "err", "Unable to connect to daemon process group"),
     ("WSGI0079", "warning", "does not support locale="),
     ("WSGI0034", "alert", "proof of origin does not match"),
 ])
