@@ -22,7 +22,10 @@
 APLOG_USE_MODULE(wsgi);
 
 enum { STOP_NOT_BEGUN, STOP_RUNS, STOP_DONE };
-enum { STOP_PAUSE = 10000 /* microseconds between two looks */ };
+enum {
+    STOP_PAUSE = 10000,    /* microseconds between two looks */
+    JOIN_TIMEOUT = 1000000 /* for threads of applications: Apache complains of a child that takes 3 s */
+};
 
 /* The one record of this process. Written by its main thread before it serves requests, but for `running`. */
 static struct {
@@ -230,19 +233,25 @@ static void stop_python(void)
     atomic_store(&process.is_stopping, STOP_DONE);
 }
 
+/* The same, and wait when another thread was first; that one is bounded. */
+static void see_python_stopped(void)
+{
+    stop_python();
+    while (atomic_load(&process.is_stopping) == STOP_RUNS && process.is_threaded) {
+        apr_sleep(STOP_PAUSE);
+    }
+}
+
 static apr_status_t clean_up_python(void *unused)
 {
     (void)unused;
-    stop_python();
-    while (atomic_load(&process.is_stopping) == STOP_RUNS && process.is_threaded) {
-        apr_sleep(STOP_PAUSE); /* another thread does it, within its own limit */
-    }
+    see_python_stopped();
     return APR_SUCCESS;
 }
 
 static void child_stopping(apr_pool_t *pchild, int graceful)
 {
-    static const wsgi_childend_t end = { stop_python };
+    static const wsgi_childend_t end = { see_python_stopped };
 
     (void)pchild;
     if (!graceful && process.is_threaded && process.setup != NULL && !process.setup->python.is_single_process) {
@@ -278,6 +287,7 @@ static void start_python(apr_pool_t *pchild, server_rec *main_server)
         return;
     }
     process.bridge = bridge;
+    process.setup->python.join_timeout = JOIN_TIMEOUT;
     preload(process.setup);
     apr_pool_cleanup_register(pchild, NULL, clean_up_python, apr_pool_cleanup_null);
 }
