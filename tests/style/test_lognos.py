@@ -20,6 +20,7 @@ RESERVED = "0088 0099 0130 0131 0181 0182"
 
 # Numbers given at more than one place, because several places report the same thing.
 SHARED = {
+    "0025": "a process cannot be set up: its keeper while it takes the identity, or a worker after that",
     "0087": "the interpreter of a request is not available: told by the bridge, or by a worker that has no bridge",
 }
 

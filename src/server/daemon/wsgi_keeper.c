@@ -687,7 +687,7 @@ static int set_up(keeper_t *k)
     }
     if (!wsgi_child_take_identity(k->group, k->start->apache)) {
         wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0263) "The keeper of daemon process group '%s' could not be set up and ends; another will "
+                 WSGI_LOGNO(0025) "The keeper of daemon process group '%s' could not be set up and ends; another will "
                                   "be started later.",
                  k->group->name);
         return 0;
