@@ -106,6 +106,7 @@ def test_no_request_waits_for_an_import(fresh_server):
     first, second = server.log.lines("Loading script")
     pid, thread = re.search(r"pid (\d+):tid (\d+)", second).groups()
     assert pid == thread # on the main thread, before there was a request
+    server.wait_until(lambda: "retires" in server.log.all(), 20, "the end of the old generation")
     log = server.log.all()
     assert log.index("Loading script", log.index("Loading script") + 1) < log.index("retires")
 
