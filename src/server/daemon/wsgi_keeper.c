@@ -20,6 +20,7 @@
 
 enum { /* times in microseconds */
     WARM_SCRIPTS = WSGI_BOARD_SCRIPTS,
+    MESSAGES = 64,           /* of one worker in one turn of the loop */
     SUPERSEDED_LOOK = 50000, /* between two looks at what another generation does */
     SETTLE = 100000,         /* before the first worker, while an older generation serves; see begin() */
     FIRST_PAUSE = 100000,    /* before another try after a worker that died young; doubled up to the last */
@@ -376,9 +377,9 @@ static void on_replace(keeper_t *k, member_t *m, const char *reason)
 static void read_member(keeper_t *k, member_t *m)
 {
     wsgi_control_message_t message;
-    int got;
+    int got = 0, limit = MESSAGES; /* one that never stops talking must not keep us from the others */
 
-    while ((got = wsgi_control_next(&m->control, &message)) > 0) {
+    while (limit-- > 0 && (got = wsgi_control_next(&m->control, &message)) > 0) {
         switch (message.type) {
         case WSGI_CONTROL_READY:
             on_ready(k, m);

@@ -1,14 +1,21 @@
 #include "daemon/wsgi_listener.h"
 
+#include <apr_file_info.h>
+#include <apr_strings.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wire/wsgi_socket.h"
+
+enum { NEW_SOCKET = 60 /* seconds in which its server may be about to listen, maybe where its pid cannot be seen */ };
 
 static void set_buffers(int fd, const wsgi_group_t *group, const wsgi_log_sink_t *log)
 {
@@ -108,4 +115,58 @@ void wsgi_listener_close(int fd, const char *path, int remove, const wsgi_log_si
     if (remove && unlink(path) < 0 && errno != ENOENT) {
         wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, errno, WSGI_LOGNO(0073) "Unable to remove the socket '%s'.", path);
     }
+}
+
+/* ---- what others left behind ---- */
+
+/* The process in a name like NAME.PID.4.1.sock, 0 if it is not of that form. */
+static pid_t pid_in(const char *file, const char *name)
+{
+    size_t len = strlen(name), whole = strlen(file);
+    char *end;
+    long pid;
+
+    if (strncmp(file, name, len) != 0 || file[len] != '.' || whole < len + 5 || strcmp(file + whole - 5, ".sock") != 0) {
+        return 0;
+    }
+    pid = strtol(file + len + 1, &end, 10);
+    return pid > 0 && *end == '.' ? (pid_t)pid : 0;
+}
+
+static int is_left_behind(const char *path, pid_t pid)
+{
+    struct stat info;
+    int fd, is_refused;
+
+    if (kill(pid, 0) == 0 || errno != ESRCH || lstat(path, &info) < 0 || !S_ISSOCK(info.st_mode)
+        || info.st_mtime > time(NULL) - NEW_SOCKET) {
+        return 0;
+    }
+    fd = wsgi_socket_new();
+    is_refused = fd >= 0 && wsgi_socket_connect(fd, path) < 0 && errno == ECONNREFUSED;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_refused;
+}
+
+void wsgi_listener_sweep(const char *prefix, const wsgi_log_sink_t *log, apr_pool_t *ptemp)
+{
+    const char *slash = strrchr(prefix, '/');
+    const char *folder = slash ? apr_pstrmemdup(ptemp, prefix, (apr_size_t)(slash - prefix + 1)) : "./";
+    apr_finfo_t entry;
+    apr_dir_t *dir;
+
+    if (apr_dir_open(&dir, folder, ptemp) != APR_SUCCESS) {
+        return; /* opening the listener will say why */
+    }
+    while (apr_dir_read(&entry, APR_FINFO_NAME, dir) == APR_SUCCESS) {
+        const char *path = apr_pstrcat(ptemp, folder, entry.name, NULL);
+        pid_t pid = pid_in(entry.name, slash ? slash + 1 : prefix);
+        if (pid > 0 && is_left_behind(path, pid) && unlink(path) == 0) {
+            wsgi_log(log, WSGI_HERE, WSGI_LOG_INFO, 0, "Removed the socket '%s', which process %ld left behind.", path,
+                     (long)pid);
+        }
+    }
+    apr_dir_close(dir);
 }

@@ -252,6 +252,7 @@ static void peer_proceed(wsgi_exchange_t *x)
 {
     conversation_t *c = of(x);
 
+    note_activity(c);
     if (c->peer->loading) {
         c->peer->loading(c->peer->context, c->call.route.script, c->call.route.application_group);
     }

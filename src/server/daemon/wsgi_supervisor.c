@@ -3,11 +3,14 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <apr_thread_proc.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,11 +19,10 @@
 #include "daemon/wsgi_control.h"
 #include "daemon/wsgi_keeper.h"
 #include "daemon/wsgi_listener.h"
+#include "daemon/wsgi_station.h"
 #include "wire/wsgi_socket.h"
 
 enum {
-    MIN_SLOTS = 16,
-    SLOTS_PER_PROCESS = 4,     /* old, new and replaced workers at once */
     YOUNG = 5000000,           /* microseconds: a keeper that lived less long died young */
     FIRST_PAUSE = 1,           /* seconds after one that died young, doubled up to the last */
     LAST_PAUSE = 32,
@@ -29,22 +31,10 @@ enum {
     STOP_UNLIMITED = 60000000  /* and in place of one that is 0 */
 };
 
-/* What a group keeps over graceful restarts. On the heap: it outlives the configuration and this module. */
-typedef struct station_t {
-    struct station_t *next;
-    char *identity; /* what must not change for it to be kept */
-    char *path;
-    int fd;
-    unsigned char secret[WSGI_SECRET_BYTES];
-    wsgi_board_t *board;
-    int generation; /* of the configuration that uses it, or used it last */
-    int path_taken; /* a newer station listens at the same path: do not remove it */
-} station_t;
-
 /* A keeper process. On the heap, too. */
 typedef struct keeper_t {
     struct keeper_t *next;
-    station_t *station;
+    wsgi_station_t *station;
     apr_proc_t proc;
     int control;
     int generation;
@@ -56,12 +46,31 @@ typedef struct keeper_t {
     wsgi_endpoint_t *endpoint;     /* likewise */
 } keeper_t;
 
+/*
+ * What a module of another build finds when Apache restarts gracefully after an upgrade: enough to clean up. It must not
+ * look further. The same in every release, for ever.
+ */
 typedef struct {
-    char build[32]; /* first, in every release: a module of another one must not touch the rest */
-    station_t *stations;
+    char build[96];
+    int fd_count, path_count;
+    int *fds;     /* to be closed */
+    char **paths; /* to be removed */
+} estate_t;
+
+typedef struct {
+    estate_t estate; /* first */
+    wsgi_station_t *stations;
     keeper_t *keepers;
+    struct current_t *current; /* NULL while there is none */
     int life_read, life_write; /* of the current generation, -1 none */
 } retained_t;
+
+/* A group of the running configuration. */
+typedef struct {
+    const wsgi_group_plan_t *plan;
+    wsgi_endpoint_t *endpoint; /* NULL: its listener could not be opened */
+    wsgi_station_t *station;
+} member_t;
 
 /* The running configuration. In pconf. */
 typedef struct current_t {
@@ -70,9 +79,9 @@ typedef struct current_t {
     apr_pool_t *pconf;
     pid_t owner;
     int is_ending;
+    member_t *members;
+    int count;
 } current_t;
-
-static const char build[sizeof(((retained_t *)0)->build)] = "mod_wsgi " WSGI_VERSION_TEXT " 1";
 
 static void *xalloc(size_t size)
 {
@@ -89,148 +98,95 @@ static char *xstrdup(const char *text)
     return strcpy(xalloc(strlen(text) + 1), text);
 }
 
+/* The file that this code was loaded from tells one build from another better than any number. */
+static void name_build(char *out, size_t size)
+{
+    static const char inside;
+    struct stat file = { 0 };
+    Dl_info info;
+
+    if (dladdr(&inside, &info) != 0 && info.dli_fname != NULL) {
+        (void)stat(info.dli_fname, &file); /* of a file that is gone all is 0, which is a name, too */
+    }
+    memset(out, 0, size);
+    snprintf(out, size, "mod_wsgi %s %lu %lu %lu %lu", WSGI_VERSION_TEXT, (unsigned long)sizeof(retained_t),
+             (unsigned long)file.st_ino, (unsigned long)file.st_size, (unsigned long)file.st_mtime);
+}
+
+static int is_own(const retained_t *retained)
+{
+    char build[sizeof(retained->estate.build)];
+
+    name_build(build, sizeof(build));
+    return retained != NULL && memcmp(retained->estate.build, build, sizeof(build)) == 0;
+}
+
+static void free_estate(estate_t *estate)
+{
+    for (int i = 0; i < estate->path_count; i++) {
+        free(estate->paths[i]);
+    }
+    free(estate->paths);
+    free(estate->fds);
+    estate->paths = NULL;
+    estate->fds = NULL;
+    estate->path_count = estate->fd_count = 0;
+}
+
+/* Its processes go when the last Apache child of their generation has gone; nobody else will want to reach them. */
+static void settle_estate(const estate_t *estate)
+{
+    for (int i = 0; i < estate->fd_count; i++) {
+        close(estate->fds[i]);
+    }
+    for (int i = 0; i < estate->path_count; i++) {
+        (void)unlink(estate->paths[i]); /* may be gone */
+    }
+}
+
+static void write_estate(retained_t *retained)
+{
+    estate_t *estate = &retained->estate;
+    int stations = 0, keepers = 0;
+
+    for (const wsgi_station_t *s = retained->stations; s != NULL; s = s->next) {
+        stations++;
+    }
+    for (const keeper_t *k = retained->keepers; k != NULL; k = k->next) {
+        keepers++;
+    }
+    estate->fds = xalloc((size_t)(stations + keepers + 1) * sizeof(*estate->fds));
+    estate->paths = xalloc((size_t)(stations + 1) * sizeof(*estate->paths));
+    for (const wsgi_station_t *s = retained->stations; s != NULL; s = s->next) {
+        estate->fds[estate->fd_count++] = s->fd;
+        if (!s->path_taken) {
+            estate->paths[estate->path_count++] = xstrdup(s->path);
+        }
+    }
+    for (const keeper_t *k = retained->keepers; k != NULL; k = k->next) {
+        estate->fds[estate->fd_count++] = k->control;
+    }
+}
+
 static retained_t *open_retained(void **slot)
 {
     retained_t *retained = *slot;
 
-    if (retained == NULL || memcmp(retained->build, build, sizeof(build)) != 0) {
-        retained = xalloc(sizeof(*retained));
-        memcpy(retained->build, build, sizeof(build));
-        retained->life_read = retained->life_write = -1;
-        *slot = retained;
+    if (retained != NULL && is_own(retained)) {
+        free_estate(&retained->estate);
+        return retained;
     }
+    if (retained != NULL) {
+        settle_estate(&retained->estate);
+    }
+    retained = xalloc(sizeof(*retained));
+    name_build(retained->estate.build, sizeof(retained->estate.build));
+    retained->life_read = retained->life_write = -1;
+    *slot = retained;
     return retained;
 }
 
-/* ---- stations ---- */
-
-static const char *identity_of(const wsgi_group_t *group, const wsgi_apache_t *apache, apr_pool_t *pool)
-{
-    return apr_psprintf(pool, "%s\n%s\n%d %d %ld %ld %ld %d %d %d\n%s", group->name, apache->socket_prefix,
-                        apache->socket_rotation, apache->is_root, (long)group->socket_uid, (long)group->uid,
-                        (long)group->gid, group->listen_backlog, group->send_buffer_size, group->receive_buffer_size,
-                        group->chroot ? group->chroot : "");
-}
-
-static int slots_for(const wsgi_group_t *group)
-{
-    int slots = group->processes * SLOTS_PER_PROCESS;
-
-    return slots < MIN_SLOTS ? MIN_SLOTS : slots;
-}
-
-static station_t *find_station(retained_t *retained, const char *identity, const wsgi_group_t *group, int generation)
-{
-    for (station_t *s = retained->stations; s != NULL; s = s->next) {
-        if (s->generation != generation && !s->path_taken && strcmp(s->identity, identity) == 0
-            && wsgi_board_slots(s->board) >= slots_for(group) && wsgi_board_threads(s->board) >= group->threads) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
-static station_t *station_at(retained_t *retained, const char *path)
-{
-    for (station_t *s = retained->stations; s != NULL; s = s->next) {
-        if (!s->path_taken && strcmp(s->path, path) == 0) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
-/* The name of the group is the first line of an identity. */
-static int is_of_group(const station_t *s, const char *name)
-{
-    size_t len = strlen(name);
-
-    return strncmp(s->identity, name, len) == 0 && s->identity[len] == '\n';
-}
-
-/*
- * @param replaced receives the station of the same group that loses its path, NULL if there is none
- * @return a path that no other group uses
- */
-static const char *path_for(station_t **replaced, retained_t *retained, const wsgi_group_t *group,
-                            const wsgi_apache_t *apache, apr_pool_t *pool)
-{
-    const char *path;
-
-    *replaced = NULL;
-    if (apache->socket_rotation) {
-        return apr_psprintf(pool, "%s.%ld.%d.%d.sock", apache->socket_prefix, (long)getpid(), apache->generation,
-                            group->id);
-    }
-    path = apr_psprintf(pool, "%s.%ld.u%ld.%d.sock", apache->socket_prefix, (long)getpid(), (long)group->uid,
-                        group->id);
-    *replaced = station_at(retained, path);
-    if (*replaced == NULL || is_of_group(*replaced, group->name)) {
-        return path;
-    }
-    /* Groups were added or removed: its number belonged to another one, whose station may go on to be used. */
-    *replaced = NULL;
-    return apr_psprintf(pool, "%s.%ld.u%ld.%d.%d.sock", apache->socket_prefix, (long)getpid(), (long)group->uid,
-                        apache->generation, group->id);
-}
-
-/*
- * The path becomes the new station's; the old one goes on with connections that it has. Children of the generation
- * before reach the new one with the secret that they know.
- */
-static void take_path(station_t *taker, station_t *replaced)
-{
-    replaced->path_taken = 1;
-    memcpy(taker->secret, replaced->secret, sizeof(taker->secret));
-    (void)unlink(replaced->path); /* bind reports what is in the way */
-}
-
-static void free_station(station_t *s)
-{
-    wsgi_board_parent_destroy(s->board);
-    memset(s->secret, 0, sizeof(s->secret));
-    free(s->identity);
-    free(s->path);
-    free(s);
-}
-
-static apr_status_t new_station(station_t **out, retained_t *retained, const char *identity, const wsgi_group_t *group,
-                                const wsgi_apache_t *apache, apr_pool_t *pool)
-{
-    station_t *s = xalloc(sizeof(*s)), *replaced;
-    const char *path = path_for(&replaced, retained, group, apache, pool);
-    apr_status_t rv;
-
-    *out = NULL;
-    s->identity = xstrdup(identity);
-    s->path = xstrdup(path);
-    rv = wsgi_board_parent_create(&s->board, slots_for(group), group->threads > 0 ? group->threads : 1);
-    if (rv == APR_SUCCESS) {
-        rv = apr_generate_random_bytes(s->secret, sizeof(s->secret));
-    }
-    if (rv == APR_SUCCESS && replaced != NULL) {
-        take_path(s, replaced);
-    }
-    if (rv != APR_SUCCESS) {
-        wsgi_log(&apache->log, WSGI_HERE, WSGI_LOG_ALERT, rv,
-                 WSGI_LOGNO(0255) "Unable to get memory or random bytes for daemon process group '%s'.", group->name);
-    } else {
-        rv = wsgi_listener_open(&s->fd, path, group, apache->is_root, &apache->log); /* logs */
-    }
-    if (rv != APR_SUCCESS) {
-        free_station(s);
-        return rv;
-    }
-    wsgi_log(&apache->log, WSGI_HERE, WSGI_LOG_DEBUG, 0,
-             "Daemon process group '%s' listens on '%s' with a backlog of %d.", group->name, path,
-             group->listen_backlog);
-    s->next = retained->stations;
-    retained->stations = s;
-    *out = s;
-    return APR_SUCCESS;
-}
-
-static int has_keeper(const retained_t *retained, const station_t *station)
+static int has_keeper(const retained_t *retained, const wsgi_station_t *station)
 {
     for (const keeper_t *k = retained->keepers; k != NULL; k = k->next) {
         if (k->station == station) {
@@ -243,17 +199,16 @@ static int has_keeper(const retained_t *retained, const station_t *station)
 /* Close what no process uses and the configuration of `generation` (-1: none) does not want. */
 static void close_unused(retained_t *retained, int generation, const wsgi_log_sink_t *log)
 {
-    station_t **at = &retained->stations;
+    wsgi_station_t **at = &retained->stations;
 
     while (*at != NULL) {
-        station_t *s = *at;
+        wsgi_station_t *s = *at;
         if (s->generation == generation || has_keeper(retained, s)) {
             at = &s->next;
             continue;
         }
         *at = s->next;
-        wsgi_listener_close(s->fd, s->path, !s->path_taken, log);
-        free_station(s);
+        wsgi_station_close(s, log);
     }
 }
 
@@ -277,17 +232,15 @@ static void forget_keeper(retained_t *retained, keeper_t *k)
  */
 static void leave_parent(retained_t *retained, const keeper_t *self)
 {
-    for (station_t *s = retained->stations; s != NULL; s = s->next) {
+    for (wsgi_station_t *s = retained->stations; s != NULL; s = s->next) {
         if (s != self->station) {
-            close(s->fd);
-            memset(s->secret, 0, sizeof(s->secret));
-            wsgi_board_parent_destroy(s->board);
+            wsgi_station_leave(s);
         }
     }
     for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
         close(k->control);
         if (k->endpoint != NULL && k->station != self->station) {
-            memset(k->endpoint->secret, 0, sizeof(k->endpoint->secret));
+            wsgi_station_wipe(k->endpoint->secret);
         }
     }
     close(retained->life_write);
@@ -360,7 +313,7 @@ static apr_status_t fork_keeper(keeper_t *k)
     return APR_SUCCESS;
 }
 
-static apr_status_t start_keeper(current_t *current, station_t *station, const wsgi_group_plan_t *plan,
+static apr_status_t start_keeper(current_t *current, wsgi_station_t *station, const wsgi_group_plan_t *plan,
                                  wsgi_endpoint_t *endpoint, int pause)
 {
     keeper_t *k = xalloc(sizeof(*k));
@@ -407,7 +360,7 @@ static void replace_keeper(const keeper_t *k, int status)
                                   "%d; another is started%s.",
                  k->plan->group->name, (long)k->proc.pid, status, pause > 0 ? " after a pause" : "");
     }
-    (void)start_keeper(current, k->station, k->plan, k->endpoint, pause); /* logs */
+    (void)start_keeper(current, k->station, k->plan, k->endpoint, pause); /* logs; wsgi_supervisor_tend tries again */
 }
 
 /* APR tells what became of a keeper. In the parent's main loop. */
@@ -429,7 +382,7 @@ static void on_keeper_event(int reason, void *data, int status)
 
 /* ---- start ---- */
 
-static wsgi_endpoint_t *make_endpoint(const current_t *current, const station_t *s, const wsgi_group_plan_t *plan)
+static wsgi_endpoint_t *make_endpoint(const current_t *current, const wsgi_station_t *s, const wsgi_group_plan_t *plan)
 {
     wsgi_endpoint_t *endpoint = apr_pcalloc(current->pconf, sizeof(*endpoint));
 
@@ -441,27 +394,29 @@ static wsgi_endpoint_t *make_endpoint(const current_t *current, const station_t 
     return endpoint;
 }
 
-static apr_status_t start_group(wsgi_endpoint_t **out, current_t *current, const wsgi_group_plan_t *plan)
+/* What fails here but the opening of the listener is tried again: requests may wait in its queue. */
+static apr_status_t start_group(member_t *member, current_t *current, const wsgi_group_plan_t *plan)
 {
-    const wsgi_apache_t *apache = &current->apache;
-    const char *identity = identity_of(plan->group, apache, current->pconf);
-    station_t *s = find_station(current->retained, identity, plan->group, apache->generation);
-    apr_status_t rv = APR_SUCCESS;
+    wsgi_station_t *s;
+    apr_status_t rv = wsgi_station_take(&s, &current->retained->stations, plan->group, &current->apache, current->pconf);
 
-    *out = NULL;
-    if (s == NULL) {
-        rv = new_station(&s, current->retained, identity, plan->group, apache, current->pconf);
-    }
+    member->plan = plan;
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    s->generation = apache->generation;
-    *out = make_endpoint(current, s, plan);
-    rv = start_keeper(current, s, plan, *out, 0);
-    if (rv != APR_SUCCESS) {
-        *out = NULL;
+    member->station = s;
+    member->endpoint = make_endpoint(current, s, plan);
+    return start_keeper(current, s, plan, member->endpoint, 0);
+}
+
+static int has_keeper_now(const current_t *current, const wsgi_station_t *station)
+{
+    for (const keeper_t *k = current->retained->keepers; k != NULL; k = k->next) {
+        if (k->station == station && k->generation == current->apache.generation) {
+            return 1;
+        }
     }
-    return rv;
+    return 0;
 }
 
 /*
@@ -567,18 +522,20 @@ static apr_status_t end_generation(void *data)
     for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
         apr_proc_other_child_unregister(k);
     }
+    retained->current = NULL;
     cut_life_line(retained);
     if (current->apache.is_ungraceful(current->apache.context)) {
         stop_all(current);
     }
     for (keeper_t *k = retained->keepers; k != NULL; k = k->next) {
         if (k->endpoint != NULL) { /* or it would stay in memory that keepers of other groups inherit */
-            memset(k->endpoint->secret, 0, sizeof(k->endpoint->secret));
+            wsgi_station_wipe(k->endpoint->secret);
         }
         k->current = NULL;
         k->plan = NULL;
         k->endpoint = NULL;
     }
+    write_estate(retained);
     return APR_SUCCESS;
 }
 
@@ -605,29 +562,48 @@ apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apac
     apr_status_t rv, first;
 
     *endpoints = apr_pcalloc(pconf, (apr_size_t)(count + 1) * sizeof(**endpoints));
+    if (*retained == NULL) { /* Apache has just started */
+        wsgi_listener_sweep(apache->socket_prefix, &apache->log, pconf);
+    }
     current->retained = open_retained(retained);
     current->apache = *apache;
     current->pconf = pconf;
     current->owner = getpid();
     /* Before the cleanups, which end the registrations of keepers with APR one by one. */
     apr_pool_pre_cleanup_register(pconf, current, end_generation);
+    current->members = apr_pcalloc(pconf, (apr_size_t)(count + 1) * sizeof(member_t));
+    current->retained->current = current;
     first = count > 0 ? open_life_line(current) : APR_SUCCESS;
     for (int i = 0; i < count && current->retained->life_write >= 0; i++) {
-        rv = start_group(&(*endpoints)[i], current, &plans[i]);
+        rv = start_group(&current->members[i], current, &plans[i]);
+        (*endpoints)[i] = current->members[i].endpoint;
+        current->count = i + 1;
         first = first == APR_SUCCESS ? rv : first;
     }
     supersede(current);
     return first;
 }
 
+void wsgi_supervisor_tend(void *retained)
+{
+    current_t *current = retained != NULL ? ((retained_t *)retained)->current : NULL;
+
+    for (int i = 0; current != NULL && i < current->count; i++) {
+        const member_t *m = &current->members[i];
+        if (m->endpoint != NULL && !has_keeper_now(current, m->station)) {
+            (void)start_keeper(current, m->station, m->plan, m->endpoint, 0); /* logs */
+        }
+    }
+}
+
 void wsgi_supervisor_enter_child(void *retained)
 {
     const retained_t *r = retained;
 
-    if (r == NULL || memcmp(r->build, build, sizeof(build)) != 0) {
+    if (r == NULL) {
         return;
     }
-    for (const station_t *s = r->stations; s != NULL; s = s->next) {
+    for (const wsgi_station_t *s = r->stations; s != NULL; s = s->next) {
         close(s->fd);
     }
     for (const keeper_t *k = r->keepers; k != NULL; k = k->next) {

@@ -12,7 +12,8 @@
  */
 
 /**
- * Start all groups. A group that cannot start is logged and left out (its endpoint is NULL); the others go on.
+ * Start all groups. What fails is logged. A group whose listener cannot be opened is left out (its endpoint is NULL);
+ * one whose keeper cannot be started is tried again by wsgi_supervisor_tend().
  * A cleanup on pconf retires them: at a graceful restart when the next generation is ready, else at once.
  * @param endpoints receives an array of `count` endpoints, NULL entries for groups that did not start
  * @param retained  a pointer that survives reloading of the module (ap_retained_data_get), NULL at first
@@ -20,6 +21,12 @@
  */
 apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apache_t *apache,
                                    const wsgi_group_plan_t *plans, int count, void **retained, apr_pool_t *pconf);
+
+/**
+ * In the parent, now and then: start what could not be started before, for example because the system had no room for
+ * another process.
+ */
+void wsgi_supervisor_tend(void *retained);
 
 /** In a new Apache child: close what belongs to the parent alone. The generation's life line stays open. */
 void wsgi_supervisor_enter_child(void *retained);

@@ -12,6 +12,7 @@
 enum {
     ACCEPTORS = 2,          /* threads that block in accept at the most */
     INTERRUPT_PAUSE = 2000, /* microseconds between two attempts to break an accept off */
+    BUSY_SAID = 10000000,   /* between two messages about that */
     BUSY_PAUSE = 100000,    /* after the process ran out of descriptors */
     MIN_STACK = 256 << 10   /* bytes; with less no request gets as far as Python */
 };
@@ -38,6 +39,7 @@ struct wsgi_threadpool_t {
     int top_parked;          /* guarded by lock: -1 none */
     int is_open;             /* guarded by lock */
     _Atomic int stopping;    /* no new connections */
+    _Atomic apr_int64_t said_busy; /* when a message said that accepting fails for now, 0 never */
     _Atomic int is_broken;   /* accepting failed for good, which was said */
     _Atomic int active;
     _Atomic apr_int64_t served;
@@ -121,9 +123,13 @@ static int recover(wsgi_threadpool_t *pool, int error)
         return 1;
     }
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-        wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_ERR, error,
-                 WSGI_LOGNO(0250) "A process of daemon process group '%s' cannot accept a request now and tries again.",
-                 s->group);
+        apr_int64_t now = wsgi_clock_now(), last = atomic_load(&pool->said_busy);
+        if ((last == 0 || now - last > BUSY_SAID) && atomic_compare_exchange_strong(&pool->said_busy, &last, now)) {
+            wsgi_log(&s->log, WSGI_HERE, WSGI_LOG_ERR, error,
+                     WSGI_LOGNO(0250) "A process of daemon process group '%s' cannot accept requests now; it goes on "
+                                      "trying.",
+                     s->group);
+        }
         usleep(BUSY_PAUSE);
         return 1;
     }

@@ -292,6 +292,17 @@ static void start_python(apr_pool_t *pchild, server_rec *main_server)
     apr_pool_cleanup_register(pchild, NULL, clean_up_python, apr_pool_cleanup_null);
 }
 
+/* In the parent, every few seconds. */
+static int monitor(apr_pool_t *pool, server_rec *main_server)
+{
+    (void)pool;
+    (void)main_server;
+    if (process.retained != NULL) {
+        wsgi_supervisor_tend(*process.retained);
+    }
+    return DECLINED;
+}
+
 static void child_init(apr_pool_t *pchild, server_rec *main_server)
 {
     const wsgi_setup_t *setup = process.setup;
@@ -315,6 +326,7 @@ void wsgi_startup_register(void)
      */
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
