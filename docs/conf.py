@@ -20,3 +20,4 @@ exclude_patterns = ["_build", "_ext"]
 html_theme = "alabaster"
 html_theme_options = {"page_width": "1040px", "show_powered_by": False}
 nitpicky = True
+smartquotes = False  # "--option" is no dash

@@ -123,7 +123,7 @@ class DirectiveTable(SphinxDirective):
     def run(self):
         rows = []
         for path in sorted(PAGES.glob("WSGI*.rst")):
-            fields = dict(FIELD.findall(path.read_text(encoding="utf-8")))
+            fields = dict(reversed(FIELD.findall(path.read_text(encoding="utf-8"))))  # the first of a name counts
             self.env.note_dependency(str(path))
             rows.append([cell(self.parse(":doc:`%s`" % path.stem)),
                          cell(self.parse(fields["Default"])), cell(self.parse(fields["Context"]))])
