@@ -55,8 +55,8 @@ def show(label: str, calls: dict) -> None:
 def measure(mode: str) -> None:
     options = {"processes": 1, "threads": 15} if mode == "daemon" else {}
     server = start(apps={"/": "hello.wsgi"}, mode=mode, daemon=options, wsgi_level="warn", children=1,
-                   config="KeepAlive On\nMaxKeepAliveRequests 0\nCustomLog logs/count %m\n",
-                   modules=("log_config",))
+                   modules=("log_config",), config="KeepAlive On\nMaxKeepAliveRequests 0\n"
+                   "CustomLog logs/count %m\n<Directory />\nAllowOverride None\n</Directory>\n")
     counter = server.root / "logs" / "count"
     stop = threading.Event()
     try:
