@@ -12,7 +12,9 @@
 typedef enum {
     /* worker to keeper */
     WSGI_CONTROL_READY = 1,   /* has loaded what it should, and waits for the word to serve */
-    WSGI_CONTROL_LOADED = 2,  /* text: application group, NUL, script */
+    /* A script answers; text: version of its file, blank, monotonic time of its loading (both hexadecimal), NUL,
+     * application group, NUL, script. */
+    WSGI_CONTROL_LOADED = 2,
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
     WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */
@@ -21,7 +23,8 @@ typedef enum {
     WSGI_CONTROL_NO_SUCCESSOR = 17,
     /* parent to keeper */
     WSGI_CONTROL_SUPERSEDED = 32, /* the next generation shares the listener: retire once it is ready */
-    WSGI_CONTROL_TERMINATE = 33   /* end now */
+    WSGI_CONTROL_TERMINATE = 33,  /* end now */
+    WSGI_CONTROL_ABANDONED = 34   /* nobody takes your place: end when the last client is gone */
 } wsgi_control_type_t;
 
 enum { WSGI_CONTROL_TEXT = 4096 }; /* longest text with its NUL, bytes */

@@ -27,12 +27,18 @@ enum { /* times in microseconds */
     LAST_PAUSE = 20000000,
     LAST_SERVING_PAUSE = 1000000, /* the last if it served: it is one request that ends them, others should not wait */
     SLOT_PAUSE = 100000,     /* before another look for a free slot */
+    WORD_PATIENCE = 30000000, /* for the parent's word about a next generation, in which this module may be missing */
     YOUNG = 5000000,         /* a worker that lived less long than this died young */
     SLACK = 1000000,         /* beyond the worker's own time-outs before it is killed */
     SERVICE_PATIENCE = 5000000 /* how long a service waits for the one of the generation before to end */
 };
 
 typedef enum { MEMBER_FREE, MEMBER_STARTING, MEMBER_READY, MEMBER_RETIRING } member_state_t;
+
+/* Of a script file; `when` 0: none. */
+typedef struct {
+    apr_uint64_t stamp, when;
+} version_t;
 
 typedef struct {
     member_state_t state;
@@ -41,6 +47,7 @@ typedef struct {
     wsgi_control_t control;
     apr_time_t birth;
     apr_time_t kill_at;       /* 0: never */
+    version_t versions[WARM_SCRIPTS]; /* of each warm script that it has answered with */
     int is_obsolete;          /* to be retired once there are enough others */
     char reason[64];          /* why */
 } member_t;
@@ -62,7 +69,9 @@ typedef struct {
     apr_time_t next_start;     /* no new worker before */
     apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
     apr_time_t begun;
+    apr_time_t alone;          /* since when nobody of its generation is left, 0 not */
     int is_superseded;
+    int is_abandoned;
     int is_draining;
     int is_terminating;
 } keeper_t;
@@ -306,28 +315,66 @@ static void on_ready(keeper_t *k, member_t *m)
     }
 }
 
-static void keep_warm(keeper_t *k, const char *application_group, const char *script)
+/* @return its index among the warm scripts, -1 when it is not to be one */
+static int keep_warm(keeper_t *k, const char *application_group, const char *script)
 {
-    if (k->warm_count == WARM_SCRIPTS || script[0] != '/') {
-        return;
-    }
     for (int i = 0; i < k->warm_count; i++) {
         if (strcmp(k->warm[i].script, script) == 0 && strcmp(k->warm[i].application_group, application_group) == 0) {
-            return;
+            return i;
         }
+    }
+    if (k->warm_count == WARM_SCRIPTS || script[0] != '/') {
+        return -1;
     }
     k->warm[k->warm_count].application_group = apr_pstrdup(k->pool, application_group);
     k->warm[k->warm_count].script = apr_pstrdup(k->pool, script);
-    k->warm_count++;
+    return k->warm_count++;
 }
 
-static void on_loaded(keeper_t *k, const wsgi_control_message_t *message)
+static void make_obsolete(member_t *m, const char *reason)
 {
-    const char *application_group = message->text, *script = application_group + strlen(application_group) + 1;
+    if (m->state == MEMBER_READY && !m->is_obsolete) {
+        m->is_obsolete = 1;
+        apr_cpystrn(m->reason, reason, sizeof(m->reason));
+    }
+}
 
-    if (script <= message->text + message->len) {
-        keep_warm(k, application_group, script);
-        wsgi_board_keeper_remember(k->board, k->start->endpoint->generation, application_group, script);
+/*
+ * A worker whose first request for a script came after a change serves the new code; those with the old one, which
+ * may get no request soon by which they would notice, are replaced one by one.
+ */
+static void compare_versions(keeper_t *k, member_t *m, int script)
+{
+    const version_t *own = &m->versions[script];
+
+    for (int i = 0; i < k->capacity; i++) {
+        const version_t *other = &k->members[i].versions[script];
+        if (other->when != 0 && other->stamp != own->stamp) {
+            make_obsolete(other->when < own->when ? &k->members[i] : m, script_reload);
+        }
+    }
+}
+
+static void on_loaded(keeper_t *k, member_t *m, const wsgi_control_message_t *message)
+{
+    const char *end = message->text + message->len;
+    const char *application_group = message->text + strlen(message->text) + 1, *script;
+    int index;
+
+    if (application_group > end) {
+        return;
+    }
+    script = application_group + strlen(application_group) + 1;
+    if (script > end) {
+        return;
+    }
+    wsgi_board_keeper_remember(k->board, k->start->endpoint->generation, application_group, script);
+    index = keep_warm(k, application_group, script);
+    if (index >= 0) {
+        char *rest;
+        m->versions[index].stamp = strtoull(message->text, &rest, 16);
+        m->versions[index].when = strtoull(rest, NULL, 16);
+        compare_versions(k, m, index);
     }
 }
 
@@ -339,7 +386,7 @@ static void inherit_warm(keeper_t *k)
     int count = wsgi_board_keeper_recall(k->board, k->start->endpoint->generation + 1, scripts);
 
     for (int i = 0; i < count; i++) {
-        keep_warm(k, scripts[i].text, wsgi_board_script_path(&scripts[i]));
+        (void)keep_warm(k, scripts[i].text, wsgi_board_script_path(&scripts[i]));
     }
 }
 
@@ -359,10 +406,7 @@ static void on_replace(keeper_t *k, member_t *m, const char *reason)
     if (m->state != MEMBER_READY) {
         return;
     }
-    if (!m->is_obsolete) {
-        m->is_obsolete = 1;
-        apr_cpystrn(m->reason, reason, sizeof(m->reason));
-    }
+    make_obsolete(m, reason);
     if (strcmp(reason, script_reload) != 0) {
         return;
     }
@@ -385,7 +429,7 @@ static void read_member(keeper_t *k, member_t *m)
             on_ready(k, m);
             break;
         case WSGI_CONTROL_LOADED:
-            on_loaded(k, &message);
+            on_loaded(k, m, &message);
             break;
         case WSGI_CONTROL_REPLACE:
             on_replace(k, m, message.text);
@@ -562,6 +606,8 @@ static int pause_ms(const keeper_t *k, apr_time_t now)
     }
     if (k->is_superseded && !k->is_draining) {
         next = earlier(next, now + SUPERSEDED_LOOK);
+    } else if (k->alone != 0 && !k->is_draining) {
+        next = earlier(next, k->alone + WORD_PATIENCE);
     }
     return next == 0 ? -1 : wsgi_clock_poll_ms(next);
 }
@@ -587,6 +633,8 @@ static void read_parent(keeper_t *k)
             terminate(k); /* a service is not told to finish: its script knows no such thing */
         } else if (message.type == WSGI_CONTROL_SUPERSEDED) {
             k->is_superseded = 1;
+        } else if (message.type == WSGI_CONTROL_ABANDONED) {
+            k->is_abandoned = 1;
         } else if (message.type == WSGI_CONTROL_TERMINATE) {
             terminate(k);
         }
@@ -594,15 +642,19 @@ static void read_parent(keeper_t *k)
     if (got < 0) { /* Apache's parent is gone: its children are what the life line tells about */
         close(k->parent.fd);
         k->parent.fd = -1;
-        k->is_superseded = 0;
     }
 }
 
-/* Nobody of this generation is left. While the next one, which takes its place, is not ready yet, it stays. */
-static void on_life_line(keeper_t *k, int *watched)
+/*
+ * When nobody of this generation is left, there may be a next one. Its children come to this keeper's workers until its
+ * own are ready, and so does the parent's word about it later than the end of the last old child.
+ */
+static void look_at_clients(keeper_t *k, apr_time_t now)
 {
-    *watched = -1;
-    if (!k->is_superseded) {
+    int is_last = k->parent.fd < 0 || k->is_abandoned
+                  || (!k->is_superseded && k->alone != 0 && now >= k->alone + WORD_PATIENCE);
+
+    if (k->alone != 0 && is_last) {
         drain(k);
     }
 }
@@ -628,7 +680,8 @@ static void wait_and_handle(keeper_t *k, struct pollfd *fds, int *life_line)
         read_parent(k);
     }
     if (fds[2].revents) {
-        on_life_line(k, life_line);
+        *life_line = -1;
+        k->alone = wsgi_clock_now();
     }
     for (int i = 0; i < k->capacity; i++) {
         if (fds[3 + i].revents && k->members[i].state != MEMBER_FREE) {
@@ -651,10 +704,8 @@ static void keep(keeper_t *k)
         if ((k->is_draining || k->is_terminating) && is_empty(k)) {
             return;
         }
-        if (life_line < 0 && k->parent.fd < 0) {
-            drain(k); /* superseded, but whoever superseded it is gone, too */
-        }
         now = wsgi_clock_now();
+        look_at_clients(k, now);
         kill_overdue(k, now);
         complete(k, now);
         wait_and_handle(k, fds, &life_line);

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/wsgi_clock.h"
@@ -19,6 +20,7 @@ enum {
 typedef struct {
     const char *script, *application_group; /* constant */
     apr_uint64_t stamp;                     /* constant; of the file just before it was loaded */
+    apr_time_t when;                        /* constant; monotonic time of that */
     _Atomic int has_answered;
 } known_t;
 
@@ -206,17 +208,15 @@ wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_
     return WSGI_CHANGE_REJECT;
 }
 
-static void report(const wsgi_reload_t *reload, const char *script, const char *application_group)
+static void report(const wsgi_reload_t *reload, const known_t *known)
 {
     char text[WSGI_CONTROL_TEXT];
-    size_t group_len = strlen(application_group), script_len = strlen(script);
+    int len = snprintf(text, sizeof(text), "%" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT "%c%s%c%s",
+                       known->stamp, (apr_uint64_t)known->when, 0, known->application_group, 0, known->script);
 
-    if (group_len + 1 + script_len >= sizeof(text)) {
-        return; /* loaded by its first request, then */
+    if (len > 0 && (size_t)len < sizeof(text)) { /* else it is loaded by its first request in every process */
+        (void)wsgi_control_send(reload->start->keeper, WSGI_CONTROL_LOADED, text, len);
     }
-    memcpy(text, application_group, group_len + 1);
-    memcpy(text + group_len + 1, script, script_len);
-    (void)wsgi_control_send(reload->start->keeper, WSGI_CONTROL_LOADED, text, (int)(group_len + 1 + script_len));
 }
 
 void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group)
@@ -231,6 +231,7 @@ void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *
     if (count < KNOWN && find_known(reload, script, application_group) == NULL) {
         reload->known[count].script = apr_pstrdup(reload->pool, script);
         reload->known[count].application_group = apr_pstrdup(reload->pool, application_group);
+        reload->known[count].when = wsgi_clock_now();
         reload->known[count].stamp = stamp_of(script);
         atomic_store_explicit(&reload->known_count, count + 1, memory_order_release);
     }
@@ -252,7 +253,7 @@ void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char
     wsgi_board_slot_publish(reload->start->endpoint->board, stamp_of(script));
     pthread_mutex_lock(&reload->lock);
     if (!atomic_load(&known->has_answered)) {
-        report(reload, script, application_group);
+        report(reload, known);
         atomic_store(&known->has_answered, 1); /* not before: threads that see it rely on what was published */
     }
     pthread_mutex_unlock(&reload->lock);

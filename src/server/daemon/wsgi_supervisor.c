@@ -438,9 +438,10 @@ static void supersede(current_t *current)
             continue;
         }
         k->current = current;
-        if (k->station->generation == current->apache.generation) {
-            (void)wsgi_control_send(k->control, WSGI_CONTROL_SUPERSEDED, "", 0); /* fails when it is ending */
-        }
+        (void)wsgi_control_send(k->control, /* fails when it is ending */
+                                k->station->generation == current->apache.generation ? WSGI_CONTROL_SUPERSEDED
+                                                                                     : WSGI_CONTROL_ABANDONED,
+                                "", 0);
         watch_keeper(k, current->pconf);
     }
     close_unused(retained, current->apache.generation, &current->apache.log);

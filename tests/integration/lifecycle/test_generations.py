@@ -59,6 +59,7 @@ def memory(pid):
 def test_restarts_in_quick_succession_leave_nothing(fresh_server):
     """Signals come faster than Apache restarts: no request is lost, no process, descriptor, socket or memory left."""
     server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 2, "processes": 2})
+    assert server.client().get("/").status == 200
     server.graceful()
     one_generation(server, 2)
     descriptors, size = processes.descriptors(server.pid), memory(server.pid)
