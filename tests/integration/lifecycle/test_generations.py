@@ -2,6 +2,8 @@
 import os
 import re
 import signal
+import socket
+import subprocess
 import threading
 import time
 
@@ -289,3 +291,61 @@ def test_service_is_restarted_in_order(fresh_server):
         server.wait_until(lambda: len(pids("ends")) == number, 20, "end number {}".format(number))
     server.wait_until(lambda: len(pids("starts")) == 4, 20, "the last start")
     assert pids("ends") == pids("starts")[:3]
+
+
+def test_module_of_another_build(fresh_server):
+    """After an upgrade in place a graceful restart starts afresh, and what was before goes with its clients."""
+    server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 2})
+    pid = server.client().get("/").json()["pid"]
+    descriptors, before = processes.descriptors(server.pid), sockets(server)
+    stamp = os.stat(str(server.module)).st_mtime
+    try:
+        for number in range(1, 4):
+            os.utime(str(server.module), (stamp + number, stamp + number))
+            server.graceful()
+            server.wait_until(lambda: server.client().get("/").json()["pid"] != pid, 20, "the new process")
+            pid = server.client().get("/").json()["pid"]
+    finally:
+        os.utime(str(server.module), (stamp, stamp))
+    one_generation(server)
+    assert len(sockets(server)) == 1 and sockets(server) != before
+    assert processes.descriptors(server.pid) <= descriptors
+
+
+def test_module_that_is_removed(fresh_server):
+    """A restart without the module: its processes hear nothing more, and end some time after their last client."""
+    server = fresh_server("hello.wsgi", mode="daemon", daemon={"threads": 1})
+    assert server.client().get("/").status == 200
+    daemons = server.daemon_pids() | server.daemon_pids(keepers=True)
+    text = "\n".join(line for line in server.conf.read_text().splitlines() if "wsgi" not in line.lower())
+    server.conf.write_text(text + "\n")
+    server.signal(signal.SIGUSR1)
+    server.wait_until(lambda: server.client().get("/").status == 404, 20, "Apache without the module")
+    server.wait_until(lambda: not any(processes.alive(pid) for pid in daemons), 60, "the end of its processes")
+    for path in server.sockets():
+        os.unlink(path)
+
+
+def test_sockets_of_a_killed_server_are_removed(fresh_server):
+    server = fresh_server.site("hello.wsgi", mode="daemon", daemon={"threads": 1})
+    (server.root / "run" / "wsgi.0.1.1.sock").touch()
+    left = server.root / "run" / "wsgi.{}.1.1.sock".format(dead_pid())
+    alive = server.root / "run" / "wsgi.{}.1.1.sock".format(os.getpid())
+    new = server.root / "run" / "wsgi.{}.2.1.sock".format(dead_pid())
+    for path in (left, alive, new):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(str(path))
+    os.utime(str(left), (1_000_000_000, 1_000_000_000))
+    os.utime(str(alive), (1_000_000_000, 1_000_000_000))
+    server.start()
+    assert not left.exists()
+    assert alive.exists() and new.exists()
+    for path in (alive, new, server.root / "run" / "wsgi.0.1.1.sock"):
+        path.unlink()
+
+
+def dead_pid():
+    """Of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
