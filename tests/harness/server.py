@@ -164,6 +164,7 @@ class Server:
 
     def restart(self, wait: bool = True) -> None:
         """SIGHUP, as ``apachectl restart`` sends it."""
+        self.wait_idle()
         self.restart_by(signal.SIGHUP, wait)
 
     def restart_by(self, number: int, wait: bool) -> None:

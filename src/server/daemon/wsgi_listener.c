@@ -126,7 +126,8 @@ static pid_t pid_in(const char *file, const char *name)
     char *end;
     long pid;
 
-    if (strncmp(file, name, len) != 0 || file[len] != '.' || whole < len + 5 || strcmp(file + whole - 5, ".sock") != 0) {
+    if (strncmp(file, name, len) != 0 || file[len] != '.' || whole < len + 5
+        || strcmp(file + whole - 5, ".sock") != 0) {
         return 0;
     }
     pid = strtol(file + len + 1, &end, 10);

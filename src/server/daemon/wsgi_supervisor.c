@@ -47,8 +47,8 @@ typedef struct keeper_t {
 } keeper_t;
 
 /*
- * What a module of another build finds when Apache restarts gracefully after an upgrade: enough to clean up. It must not
- * look further. The same in every release, for ever.
+ * What a module of another build finds when Apache restarts gracefully after an upgrade: enough to clean up. It must
+ * not look further. The same in every release, for ever.
  */
 typedef struct {
     char build[96];
@@ -398,7 +398,8 @@ static wsgi_endpoint_t *make_endpoint(const current_t *current, const wsgi_stati
 static apr_status_t start_group(member_t *member, current_t *current, const wsgi_group_plan_t *plan)
 {
     wsgi_station_t *s;
-    apr_status_t rv = wsgi_station_take(&s, &current->retained->stations, plan->group, &current->apache, current->pconf);
+    apr_status_t rv = wsgi_station_take(&s, &current->retained->stations, plan->group, &current->apache,
+                                        current->pconf);
 
     member->plan = plan;
     if (rv != APR_SUCCESS) {
