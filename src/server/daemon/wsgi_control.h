@@ -12,9 +12,7 @@
 typedef enum {
     /* worker to keeper */
     WSGI_CONTROL_READY = 1,   /* has loaded what it should, and waits for the word to serve */
-    /* A script answers; text: version of its file, blank, monotonic time of its loading (both hexadecimal), NUL,
-     * application group, NUL, script. */
-    WSGI_CONTROL_LOADED = 2,
+    WSGI_CONTROL_LOADED = 2,  /* a script answers here; text: see wsgi_warm_encode() */
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
     WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */

@@ -15,11 +15,11 @@
 #include "daemon/wsgi_control.h"
 #include "daemon/wsgi_policy.h"
 #include "daemon/wsgi_signals.h"
+#include "daemon/wsgi_warm.h"
 #include "daemon/wsgi_worker.h"
 #include "wire/wsgi_socket.h"
 
 enum { /* times in microseconds */
-    WARM_SCRIPTS = WSGI_BOARD_SCRIPTS,
     MESSAGES = 64,           /* of one worker in one turn of the loop */
     SUPERSEDED_LOOK = 50000, /* between two looks at what another generation does */
     SETTLE = 100000,         /* before the first worker, while an older generation serves; see begin() */
@@ -35,11 +35,6 @@ enum { /* times in microseconds */
 
 typedef enum { MEMBER_FREE, MEMBER_STARTING, MEMBER_READY, MEMBER_RETIRING } member_state_t;
 
-/* Of a script file; `when` 0: none. */
-typedef struct {
-    apr_uint64_t stamp, when;
-} version_t;
-
 typedef struct {
     member_state_t state;
     pid_t pid;
@@ -47,7 +42,7 @@ typedef struct {
     wsgi_control_t control;
     apr_time_t birth;
     apr_time_t kill_at;       /* 0: never */
-    version_t versions[WARM_SCRIPTS]; /* of each warm script that it has answered with */
+    wsgi_version_t versions[WSGI_WARM_SCRIPTS]; /* of each warm script that it has answered with */
     int is_obsolete;          /* to be retired once there are enough others */
     char reason[64];          /* why */
 } member_t;
@@ -63,8 +58,7 @@ typedef struct {
     apr_pool_t *scratch;       /* cleared with every turn of the loop */
     member_t *members;
     int capacity;
-    wsgi_warm_script_t warm[WARM_SCRIPTS];
-    int warm_count;
+    wsgi_warm_t warm;
     apr_interval_time_t pause; /* 0: the last worker did not die young */
     apr_time_t next_start;     /* no new worker before */
     apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
@@ -132,8 +126,8 @@ static void be_worker(keeper_t *k, int slot, apr_time_t birth, int control)
                                   .keeper = control,
                                   .slot = slot,
                                   .birth = birth,
-                                  .warm = k->warm,
-                                  .warm_count = k->warm_count,
+                                  .warm = k->warm.scripts,
+                                  .warm_count = k->warm.count,
                                   .may_refuse = k->group->reload_fallback_old && count_in(k, MEMBER_READY) > 0,
                                   .pprocess = k->pool };
 
@@ -315,22 +309,6 @@ static void on_ready(keeper_t *k, member_t *m)
     }
 }
 
-/* @return its index among the warm scripts, -1 when it is not to be one */
-static int keep_warm(keeper_t *k, const char *application_group, const char *script)
-{
-    for (int i = 0; i < k->warm_count; i++) {
-        if (strcmp(k->warm[i].script, script) == 0 && strcmp(k->warm[i].application_group, application_group) == 0) {
-            return i;
-        }
-    }
-    if (k->warm_count == WARM_SCRIPTS || script[0] != '/') {
-        return -1;
-    }
-    k->warm[k->warm_count].application_group = apr_pstrdup(k->pool, application_group);
-    k->warm[k->warm_count].script = apr_pstrdup(k->pool, script);
-    return k->warm_count++;
-}
-
 static void make_obsolete(member_t *m, const char *reason)
 {
     if (m->state == MEMBER_READY && !m->is_obsolete) {
@@ -345,10 +323,10 @@ static void make_obsolete(member_t *m, const char *reason)
  */
 static void compare_versions(keeper_t *k, member_t *m, int script)
 {
-    const version_t *own = &m->versions[script];
+    const wsgi_version_t *own = &m->versions[script];
 
     for (int i = 0; i < k->capacity; i++) {
-        const version_t *other = &k->members[i].versions[script];
+        const wsgi_version_t *other = &k->members[i].versions[script];
         if (other->when != 0 && other->stamp != own->stamp) {
             make_obsolete(other->when < own->when ? &k->members[i] : m, script_reload);
         }
@@ -357,36 +335,17 @@ static void compare_versions(keeper_t *k, member_t *m, int script)
 
 static void on_loaded(keeper_t *k, member_t *m, const wsgi_control_message_t *message)
 {
-    const char *end = message->text + message->len;
-    const char *application_group = message->text + strlen(message->text) + 1, *script;
+    wsgi_report_t report;
     int index;
 
-    if (application_group > end) {
+    if (!wsgi_warm_decode(&report, message)) {
         return;
     }
-    script = application_group + strlen(application_group) + 1;
-    if (script > end) {
-        return;
-    }
-    wsgi_board_keeper_remember(k->board, k->start->endpoint->generation, application_group, script);
-    index = keep_warm(k, application_group, script);
+    wsgi_board_keeper_remember(k->board, k->start->endpoint->generation, report.application_group, report.script);
+    index = wsgi_warm_add(&k->warm, report.application_group, report.script);
     if (index >= 0) {
-        char *rest;
-        m->versions[index].stamp = strtoull(message->text, &rest, 16);
-        m->versions[index].when = strtoull(rest, NULL, 16);
+        m->versions[index] = report.version;
         compare_versions(k, m, index);
-    }
-}
-
-/* So that the first requests after a graceful restart need not wait until their script is imported. */
-static void inherit_warm(keeper_t *k)
-{
-    wsgi_board_script_t scripts[WSGI_BOARD_SCRIPTS];
-    /* Of this generation itself, if its keeper is replaced. */
-    int count = wsgi_board_keeper_recall(k->board, k->start->endpoint->generation + 1, scripts);
-
-    for (int i = 0; i < count; i++) {
-        (void)keep_warm(k, scripts[i].text, wsgi_board_script_path(&scripts[i]));
     }
 }
 
@@ -720,7 +679,8 @@ static void begin(keeper_t *k)
 {
     k->begun = wsgi_clock_now();
     wsgi_board_keeper_sweep(k->board);
-    inherit_warm(k);
+    /* So that the first requests after a graceful restart need not wait until their script is imported. */
+    wsgi_warm_inherit(&k->warm, k->board, k->start->endpoint->generation);
     if (wsgi_board_read_older(k->board, k->start->endpoint->generation, 1)) {
         k->next_start = k->begun + SETTLE;
     }
@@ -760,6 +720,7 @@ void wsgi_keeper_run(const wsgi_keeper_start_t *start)
     k->log = &start->apache->log;
     k->board = start->endpoint->board;
     k->pool = pool;
+    k->warm.pool = pool;
     k->scratch = scratch;
     k->capacity = wsgi_board_slots(k->board);
     k->members = apr_pcalloc(pool, (apr_size_t)k->capacity * sizeof(member_t));

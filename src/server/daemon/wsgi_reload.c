@@ -4,11 +4,11 @@
 #include <apr_strings.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_control.h"
+#include "daemon/wsgi_warm.h"
 
 enum {
     KNOWN = 64,             /* scripts of one worker; others are loaded by their first request */
@@ -19,8 +19,7 @@ enum {
 /* A script that this process has loaded, or tried to. */
 typedef struct {
     const char *script, *application_group; /* constant */
-    apr_uint64_t stamp;                     /* constant; of the file just before it was loaded */
-    apr_time_t when;                        /* constant; monotonic time of that */
+    wsgi_version_t version;                 /* constant; of the file just before it was loaded */
     _Atomic int has_answered;
 } known_t;
 
@@ -147,7 +146,8 @@ static known_t *find_known(wsgi_reload_t *reload, const char *script, const char
 /* Whether somebody in the group serves this version already: one of the others whose first request came after it. */
 static int is_served_elsewhere(const wsgi_reload_t *reload, apr_uint64_t stamp, const known_t *own)
 {
-    return own != NULL && own->stamp != stamp && wsgi_board_read_published(reload->start->endpoint->board, stamp);
+    return own != NULL && own->version.stamp != stamp
+           && wsgi_board_read_published(reload->start->endpoint->board, stamp);
 }
 
 /* Lock held. Whether a replacement for this version died just now, or could not load it. */
@@ -208,13 +208,13 @@ wsgi_change_t wsgi_reload_script_changed(wsgi_reload_t *reload, wsgi_threadpool_
     return WSGI_CHANGE_REJECT;
 }
 
-static void report(const wsgi_reload_t *reload, const known_t *known)
+static void tell_keeper(const wsgi_reload_t *reload, const known_t *known)
 {
     char text[WSGI_CONTROL_TEXT];
-    int len = snprintf(text, sizeof(text), "%" APR_UINT64_T_HEX_FMT " %" APR_UINT64_T_HEX_FMT "%c%s%c%s",
-                       known->stamp, (apr_uint64_t)known->when, 0, known->application_group, 0, known->script);
+    wsgi_report_t report = { known->version, known->application_group, known->script };
+    int len = wsgi_warm_encode(text, &report);
 
-    if (len > 0 && (size_t)len < sizeof(text)) { /* else it is loaded by its first request in every process */
+    if (len > 0) { /* else it is loaded by its first request in every process */
         (void)wsgi_control_send(reload->start->keeper, WSGI_CONTROL_LOADED, text, len);
     }
 }
@@ -231,8 +231,8 @@ void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *
     if (count < KNOWN && find_known(reload, script, application_group) == NULL) {
         reload->known[count].script = apr_pstrdup(reload->pool, script);
         reload->known[count].application_group = apr_pstrdup(reload->pool, application_group);
-        reload->known[count].when = wsgi_clock_now();
-        reload->known[count].stamp = stamp_of(script);
+        reload->known[count].version.when = (apr_uint64_t)wsgi_clock_now();
+        reload->known[count].version.stamp = stamp_of(script);
         atomic_store_explicit(&reload->known_count, count + 1, memory_order_release);
     }
     pthread_mutex_unlock(&reload->lock);
@@ -249,11 +249,11 @@ void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char
     if (known == NULL || atomic_load_explicit(&known->has_answered, memory_order_acquire)) {
         return;
     }
-    wsgi_board_slot_publish(reload->start->endpoint->board, known->stamp);
+    wsgi_board_slot_publish(reload->start->endpoint->board, known->version.stamp);
     wsgi_board_slot_publish(reload->start->endpoint->board, stamp_of(script));
     pthread_mutex_lock(&reload->lock);
     if (!atomic_load(&known->has_answered)) {
-        report(reload, known);
+        tell_keeper(reload, known);
         atomic_store(&known->has_answered, 1); /* not before: threads that see it rely on what was published */
     }
     pthread_mutex_unlock(&reload->lock);
