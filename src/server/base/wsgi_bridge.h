@@ -19,8 +19,8 @@ typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; own
 typedef struct {
     wsgi_log_sink_t log; /* server scope */
     /**
-     * Data was read from or sent for a request: re-arms the inactivity timer. NULL where nobody wants to know.
-     * Any thread, without the GIL.
+     * An application was loaded and is called now, or data was read or sent for a request: re-arms the inactivity
+     * timer. NULL where nobody wants to know. Any thread, with or without the GIL: it returns at once.
      */
     void (*activity)(void *context);
     void *context;

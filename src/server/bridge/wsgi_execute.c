@@ -408,6 +408,7 @@ static wsgi_outcome_t run_application(run_t *run, wsgi_call_t *call, PyObject *a
     wsgi_outcome_t outcome;
 
     call->tally.started = apr_time_now();
+    wsgi_call_activity(call);
     if (wsgi_events_wanted(run->interp)) {
         start_timing(call);
     }

@@ -96,6 +96,13 @@ static void on_activity(void *context)
     wsgi_monitor_activity(((worker_t *)context)->monitor);
 }
 
+/* The bridge only calls applications that it has. */
+static void on_application(void *context)
+{
+    wsgi_monitor_script_available(((worker_t *)context)->monitor);
+    on_activity(context);
+}
+
 /* ---- start ---- */
 
 static void end_early(const worker_t *w)
@@ -126,6 +133,10 @@ static void start_python(worker_t *w)
     apr_status_t rv = wsgi_loader_open(&bridge, &why, w->settings.python_home, w->start->pprocess);
 
     w->host.log = *w->log;
+    if (w->group->startup_timeout > 0 || w->group->inactivity_timeout > 0) {
+        w->host.activity = on_application;
+        w->host.context = w;
+    }
     if (rv == APR_SUCCESS) {
         rv = bridge->start(&runtime, &w->settings, &w->host);
     }

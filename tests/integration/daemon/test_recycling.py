@@ -1,6 +1,7 @@
 """Limits and signals that make the group replace a worker."""
 import os
 import signal
+import time
 
 import pytest
 
@@ -147,3 +148,13 @@ def test_sighup_and_sigusr2_do_not_end_a_worker(daemon):
 def test_deadlock_timeout_zero_leaves_the_other_timers(daemon):
     server = daemon(deadlock_timeout=0, restart_interval=1)
     gone(server, pid_of(server))
+
+
+def test_startup_timeout_does_not_count_the_time_of_a_request(daemon):
+    """The script is loaded; how long its first request takes is not for this timer."""
+    server = daemon(startup_timeout=1)
+    held, = HeldRequests(server).start()
+    pid = held.wait_running()
+    time.sleep(2.5)
+    assert held.release().json()["pid"] == pid
+    assert pid_of(server) == pid
