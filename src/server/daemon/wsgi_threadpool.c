@@ -258,7 +258,8 @@ void wsgi_threadpool_open(wsgi_threadpool_t *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->is_open = 1; /* threads that are not parked yet see it themselves */
-    while (pool->acceptors < ACCEPTORS && pool->top_parked >= 0) {
+    /* Not after the end: threads that were parked then are gone, and would keep the role for ever. */
+    while (!atomic_load(&pool->stopping) && pool->acceptors < ACCEPTORS && pool->top_parked >= 0) {
         unpark_one(pool);
     }
     pthread_mutex_unlock(&pool->lock);
