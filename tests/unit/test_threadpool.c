@@ -253,8 +253,9 @@ static void stopping_is_quick_and_may_be_repeated(void)
 
 static void stopping_before_it_is_opened(void)
 {
+    usleep(20000); /* its threads are parked by now */
     wsgi_threadpool_stop_accepting(world.pool);
-    usleep(20000); /* its threads leave: a role given to them now would never come back */
+    usleep(20000); /* and gone by now: a role given to them would never come back */
     wsgi_threadpool_open(world.pool);
     alarm(10); /* ends the program, should the next call wait for nobody */
     wsgi_threadpool_stop_accepting(world.pool);
