@@ -21,3 +21,45 @@ int wsgi_clock_poll_ms(apr_time_t deadline)
     left = (left + 999) / 1000;
     return left > INT_MAX ? INT_MAX : (int)left;
 }
+
+#ifdef __APPLE__ /* has no clock to choose, but waits by the time that is left */
+
+int wsgi_clock_cond_init(pthread_cond_t *cond)
+{
+    return pthread_cond_init(cond, NULL);
+}
+
+int wsgi_clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, apr_interval_time_t limit)
+{
+    struct timespec left = { .tv_sec = (time_t)apr_time_sec(limit), .tv_nsec = (long)apr_time_usec(limit) * 1000 };
+
+    return pthread_cond_timedwait_relative_np(cond, lock, &left);
+}
+
+#else
+
+int wsgi_clock_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+
+    if (error != 0) {
+        return error;
+    }
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0) {
+        error = pthread_cond_init(cond, &attributes);
+    }
+    pthread_condattr_destroy(&attributes);
+    return error;
+}
+
+int wsgi_clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, apr_interval_time_t limit)
+{
+    apr_time_t until = wsgi_clock_now() + limit;
+    struct timespec deadline = { .tv_sec = (time_t)apr_time_sec(until), .tv_nsec = (long)apr_time_usec(until) * 1000 };
+
+    return pthread_cond_timedwait(cond, lock, &deadline);
+}
+
+#endif

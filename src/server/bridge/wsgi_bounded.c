@@ -1,9 +1,9 @@
 #include "bridge/wsgi_bounded.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "base/wsgi_clock.h"
 
 typedef struct {
     void (*function)(void *argument);
@@ -41,7 +41,6 @@ static void *errand_main(void *argument)
 static errand_t *make_errand(void (*function)(void *argument), void *argument)
 {
     errand_t *errand = calloc(1, sizeof(*errand));
-    pthread_condattr_t attributes;
 
     if (errand == NULL) {
         return NULL;
@@ -49,40 +48,21 @@ static errand_t *make_errand(void (*function)(void *argument), void *argument)
     errand->function = function;
     errand->argument = argument;
     errand->users = 2;
-    pthread_mutex_init(&errand->lock, NULL);
-    pthread_condattr_init(&attributes);
-#if !defined(__APPLE__)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
-    pthread_cond_init(&errand->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return errand;
-}
-
-static struct timespec deadline_after(apr_interval_time_t wait)
-{
-    struct timespec deadline;
-
-#if defined(__APPLE__)
-    clock_gettime(CLOCK_REALTIME, &deadline); /* the only clock its condition variables know */
-#else
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-#endif
-    deadline.tv_sec += (time_t)apr_time_sec(wait);
-    deadline.tv_nsec += (long)apr_time_usec(wait) * 1000;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
+    errand->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    if (wsgi_clock_cond_init(&errand->changed) != 0) {
+        free(errand);
+        return NULL;
     }
-    return deadline;
+    return errand;
 }
 
 int wsgi_bounded_run(void (*function)(void *argument), void *argument, apr_interval_time_t wait)
 {
     errand_t *errand = make_errand(function, argument);
-    struct timespec deadline = deadline_after(wait);
+    apr_time_t deadline = wsgi_clock_now() + wait;
+    apr_interval_time_t left = wait;
     pthread_t worker;
-    int done, rc = 0;
+    int done;
 
     if (errand == NULL) {
         return -1;
@@ -95,8 +75,9 @@ int wsgi_bounded_run(void (*function)(void *argument), void *argument, apr_inter
     }
     pthread_detach(worker);
     pthread_mutex_lock(&errand->lock);
-    while (!errand->done && rc != ETIMEDOUT) {
-        rc = pthread_cond_timedwait(&errand->changed, &errand->lock, &deadline);
+    while (!errand->done && left > 0) {
+        (void)wsgi_clock_cond_wait(&errand->changed, &errand->lock, left);
+        left = deadline - wsgi_clock_now();
     }
     done = errand->done;
     release(errand);

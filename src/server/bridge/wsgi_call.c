@@ -79,7 +79,7 @@ wsgi_call_t *wsgi_call_new(wsgi_pystate_t *state, wsgi_thread_t *thread, const w
     call->state = state;
     call->thread = thread;
     call->request = request;
-    pthread_mutex_init(&call->lock, NULL);
+    call->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     call->exchange = exchange;
     call->reply.declared = -1;
     call->data = PyDict_New();

@@ -143,9 +143,9 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
         free(runtime);
         return NULL;
     }
-    pthread_mutex_init(&runtime->creating, NULL);
-    pthread_mutex_init(&runtime->leaving_lock, NULL);
-    pthread_cond_init(&runtime->leaving_done, NULL);
+    runtime->creating = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    runtime->leaving_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    runtime->leaving_done = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return runtime;
 }
 

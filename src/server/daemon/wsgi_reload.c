@@ -12,7 +12,7 @@
 
 enum {
     KNOWN = 64,             /* scripts of one worker; others are loaded by their first request */
-    LOOK_PAUSE = 20000000,  /* nanoseconds between two looks at the board */
+    LOOK_PAUSE = 20000,     /* microseconds between two looks at the board */
     FAILURE_PAUSE = 1000000 /* microseconds after a failure before another request waits for a replacement */
 };
 
@@ -44,9 +44,11 @@ wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval
 
     reload->start = start;
     reload->patience = socket_timeout / 4 * 3;
-    apr_pool_create(&reload->pool, NULL); /* of its own: request threads use it */
-    pthread_mutex_init(&reload->lock, NULL);
-    pthread_cond_init(&reload->changed, NULL);
+    reload->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    if (apr_pool_create(&reload->pool, NULL) != APR_SUCCESS /* not pprocess: request threads use it */
+        || wsgi_clock_cond_init(&reload->changed) != 0) {
+        return NULL;
+    }
     return reload;
 }
 
@@ -80,12 +82,7 @@ static int wait_for_successor(wsgi_reload_t *reload)
     int failures = reload->failures;
 
     while (!is_outdated(reload) && reload->failures == failures && wsgi_clock_now() < deadline) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_PAUSE;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&reload->changed, &reload->lock, &until);
+        (void)wsgi_clock_cond_wait(&reload->changed, &reload->lock, LOOK_PAUSE);
     }
     return is_outdated(reload);
 }

@@ -12,7 +12,10 @@
  */
 typedef struct wsgi_reload_t wsgi_reload_t;
 
-/** @param socket_timeout how long the Apache child waits for a word from us, microseconds: a request waits less */
+/**
+ * @param socket_timeout how long the Apache child waits for a word from us, microseconds: a request waits less
+ * @return NULL when there is no memory
+ */
 wsgi_reload_t *wsgi_reload_create(const wsgi_worker_start_t *start, apr_interval_time_t socket_timeout);
 
 /** Decide for one request. On its thread, without the GIL; may block. Never WSGI_CHANGE_RELOAD. */

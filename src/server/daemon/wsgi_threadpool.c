@@ -1,5 +1,6 @@
 #include "daemon/wsgi_threadpool.h"
 
+#include <apr_allocator.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,7 +14,9 @@ enum {
     ACCEPTORS = 2,          /* threads that block in accept at the most */
     INTERRUPT_PAUSE = 2000, /* microseconds between two attempts to break an accept off */
     BUSY_SAID = 10000000,   /* between two messages about that */
+    IDLE_LOOK = 50000,      /* between two looks at a deadline */
     BUSY_PAUSE = 100000,    /* after the process ran out of descriptors */
+    KEPT_MEMORY = 1 << 20,  /* bytes */
     MIN_STACK = 256 << 10   /* bytes; with less no request gets as far as Python */
 };
 
@@ -220,6 +223,28 @@ static int init_attributes(pthread_attr_t *attr, size_t stack_size)
     return error;
 }
 
+/*
+ * With an allocator of its own: that of APR's other pools has a lock, which all threads would take in every request.
+ * It keeps a little memory for the next request and gives the rest back.
+ */
+static apr_status_t make_pool(apr_pool_t **pcall)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, KEPT_MEMORY);
+    rv = apr_pool_create_ex(pcall, NULL, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pcall);
+    return APR_SUCCESS;
+}
+
 apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpool_settings_t *settings,
                                    apr_pool_t *pprocess)
 {
@@ -233,7 +258,7 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
     pool->threads = apr_pcalloc(pprocess, (apr_size_t)settings->threads * sizeof(thread_t));
     error = pthread_mutex_init(&pool->lock, NULL);
     if (error == 0) {
-        error = pthread_cond_init(&pool->changed, NULL);
+        error = wsgi_clock_cond_init(&pool->changed);
     }
     if (error == 0) {
         error = init_attributes(&attr, settings->stack_size);
@@ -247,8 +272,10 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
     *out = pool; /* before the threads run: they may report at once */
     for (int i = 0; i < settings->threads && error == 0; i++) {
         pool->threads[i] = (thread_t){ .pool = pool, .number = i };
-        apr_pool_create(&pool->threads[i].pcall, NULL); /* an allocator of its own: no lock between threads */
-        error = start_thread(&pool->threads[i], &attr);
+        error = make_pool(&pool->threads[i].pcall);
+        if (error == 0) {
+            error = start_thread(&pool->threads[i], &attr);
+        }
     }
     pthread_attr_destroy(&attr);
     return error;
@@ -283,14 +310,9 @@ void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool)
         pthread_cond_signal(&pool->threads[i].woken);
     }
     while (pool->acceptors > 0) {
-        struct timespec until;
         /* A thread may be just before accept, where the signal does nothing: try until each has left. */
         interrupt_acceptors(pool);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += INTERRUPT_PAUSE * 1000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+        (void)wsgi_clock_cond_wait(&pool->changed, &pool->lock, INTERRUPT_PAUSE);
     }
     pthread_mutex_unlock(&pool->lock);
 }
@@ -318,12 +340,7 @@ int wsgi_threadpool_wait_idle(wsgi_threadpool_t *pool, apr_time_t deadline)
 {
     pthread_mutex_lock(&pool->lock);
     while (atomic_load(&pool->active) > 0 && (deadline == 0 || wsgi_clock_now() < deadline)) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50000000L; /* a deadline of the monotonic clock is looked at this often */
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+        (void)wsgi_clock_cond_wait(&pool->changed, &pool->lock, IDLE_LOOK);
     }
     pthread_mutex_unlock(&pool->lock);
     return atomic_load(&pool->active) == 0;

@@ -391,6 +391,9 @@ void wsgi_worker_run(const wsgi_worker_start_t *start)
     fill_peer(w);
     w->monitor = wsgi_monitor_create(w->group, w->log, start->pprocess);
     w->reload = wsgi_reload_create(start, w->peer.socket_timeout);
+    if (w->reload == NULL) {
+        end_early(w);
+    }
     start_python(w);
     if (w->group->threads == 0) {
         announce(w);
