@@ -87,8 +87,8 @@ def test_log_directory_switches_the_terminal_off():
 
 
 def test_static_serves_the_entry_point_or_the_current_directory():
-    assert settings(application_type="static", entry_point="files").document_root == "/work/place/files"
-    assert settings(application_type="static").document_root == "/work/place"
+    assert settings(application_type="static", entry_point="files").document_root == "/srv/place/files"
+    assert settings(application_type="static").document_root == "/srv/place"
 
 
 @pytest.mark.parametrize("given, machine, expected", [

@@ -129,8 +129,9 @@ static int attempt(wsgi_outcome_t *outcome, remote_t *c)
 }
 
 /*
- * Names the request on the board of its group. No two requests in progress share the address of their request_rec
- * and the process id at one moment; the mixing (a bijection, splitmix64's) only keeps the token from being zero-rich.
+ * Names the request on the board of its group: process, request_rec and moment, mixed (splitmix64's finisher) so that
+ * all bits differ. Two requests may share a token by accident; then a lost one may be blamed on the other's worker in
+ * the log, and nothing else depends on it.
  */
 static apr_uint64_t make_token(const request_rec *r, apr_time_t now)
 {
