@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
@@ -17,6 +18,14 @@ void wsgi_control_init(wsgi_control_t *control, int fd)
 {
     control->fd = fd;
     control->used = 0;
+}
+
+void wsgi_control_close(wsgi_control_t *control)
+{
+    if (control->fd >= 0) {
+        close(control->fd);
+        control->fd = -1;
+    }
 }
 
 apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *text, int len)

@@ -41,6 +41,9 @@ typedef struct {
 
 void wsgi_control_init(wsgi_control_t *control, int fd);
 
+/** Close this end, if it is open. */
+void wsgi_control_close(wsgi_control_t *control);
+
 /**
  * Send one message. Blocks only when the other side has not read for long.
  * @return APR_SUCCESS; APR_ENOSPC when the text is too long; an error of send

@@ -1,0 +1,35 @@
+#ifndef WSGI_KEEPERSTATE_H
+#define WSGI_KEEPERSTATE_H
+
+#include "daemon/wsgi_control.h"
+#include "daemon/wsgi_handover.h"
+#include "daemon/wsgi_proctable.h"
+#include "daemon/wsgi_signals.h"
+#include "daemon/wsgi_succession.h"
+#include "daemon/wsgi_warm.h"
+
+/**
+ * What a keeper knows, for the files that make one up: wsgi_keeper (the loop), wsgi_spawner, wsgi_retire, wsgi_reaper,
+ * wsgi_renewal. A keeper has one thread; nobody else includes this.
+ */
+typedef struct {
+    const wsgi_keeper_start_t *start;
+    const wsgi_group_t *group;
+    const wsgi_log_sink_t *log;
+    wsgi_board_t *board;
+    wsgi_signals_t signals;
+    wsgi_control_t parent;
+    apr_pool_t *pool;
+    apr_pool_t *scratch;  /* cleared with every turn of the loop */
+    wsgi_proctable_t table;
+    wsgi_succession_t succession;
+    wsgi_warm_t warm;
+    apr_time_t begun;
+    apr_time_t alone;     /* since when nobody of its generation is left, 0 not */
+    int is_superseded;
+    int is_abandoned;
+    int is_draining;
+    int is_terminating;
+} wsgi_keeper_t;
+
+#endif

@@ -1,0 +1,53 @@
+#include "daemon/wsgi_reaper.h"
+
+#include <sys/wait.h>
+
+#include "base/wsgi_clock.h"
+#include "base/wsgi_exitstatus.h"
+#include "daemon/wsgi_renewal.h"
+
+/* Of a single early death there is nothing to tell beyond that it happened. */
+static void report_pause(const wsgi_keeper_t *k, int status)
+{
+    if (k->succession.pause > WSGI_SUCCESSION_FIRST_PAUSE) {
+        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ERR, 0,
+                 WSGI_LOGNO(0252) "Processes of daemon process group '%s' end soon after their start (the last one "
+                                  "%s); the next one is started in %.1f seconds.",
+                 k->group->name, wsgi_exit_describe(status, k->scratch),
+                 (double)k->succession.pause / APR_USEC_PER_SEC);
+    }
+}
+
+static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
+{
+    apr_time_t now = wsgi_clock_now();
+    wsgi_death_t death = wsgi_succession_judge(&k->succession, proc, k->group, status, now);
+    int was_successor = proc->state == WSGI_PROC_STARTING && wsgi_succession_knows_change(&k->succession, proc);
+
+    wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)proc->pid,
+             k->group->name, wsgi_exit_describe(status, k->scratch));
+    wsgi_board_keeper_ended(k->board, proc->slot, status);
+    wsgi_control_close(&proc->control);
+    proc->state = WSGI_PROC_FREE;
+    if (k->is_draining || k->is_terminating) {
+        return;
+    }
+    if (was_successor && !wsgi_succession_has_successor(&k->succession, &k->table)) {
+        wsgi_renewal_give_up(k, death == WSGI_DEATH_REFUSED);
+    }
+    wsgi_succession_after(&k->succession, death, now);
+    report_pause(k, status);
+}
+
+void wsgi_reaper_collect(wsgi_keeper_t *k)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        wsgi_proc_t *proc = wsgi_proctable_find(&k->table, pid);
+        if (proc != NULL) { /* else a child that some library made */
+            on_death(k, proc, status);
+        }
+    }
+}
