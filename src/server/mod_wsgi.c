@@ -2,15 +2,16 @@
 #include <http_config.h>
 
 #include "config/wsgi_config.h"
+#include "httpd/wsgi_access.h"
 #include "httpd/wsgi_handler.h"
 #include "httpd/wsgi_startup.h"
 #include "httpd/wsgi_translate.h"
 
 static void register_hooks(apr_pool_t *pconf)
 {
-    (void)pconf;
     wsgi_startup_register();
     wsgi_translate_register();
+    wsgi_access_register(pconf);
     wsgi_handler_register();
 }
 

@@ -14,6 +14,7 @@ PAGES = TOP / "docs" / "directives"
 # Where a directive may stand, by the last words of its row in the command table.
 CONTEXTS = {
     "OR_FILEINFO": "server config, virtual host, directory, .htaccess (FileInfo)",
+    "OR_AUTHCFG": "directory, .htaccess (AuthConfig)",
     "IN_SECTIONS": "server config, virtual host, directory",
     "RSRC_CONF": "server config, virtual host",
     "GLOBAL": "server config only",
@@ -88,7 +89,7 @@ def command_table():
         elif macro.startswith("SETUP_") or is_global(source, setter):
             yield name, CONTEXTS["GLOBAL"]
         else:
-            yield name, CONTEXTS[re.search(r"\b(OR_FILEINFO|IN_SECTIONS|RSRC_CONF)\b", rest).group(1)]
+            yield name, CONTEXTS[re.search(r"\b(OR_FILEINFO|OR_AUTHCFG|IN_SECTIONS|RSRC_CONF)\b", rest).group(1)]
 
 
 def is_global(source, setter):

@@ -16,6 +16,7 @@ OWNERS = {
     "wsgi_options_alias": "WSGIScriptAlias",
     "wsgi_options_handler": "WSGIHandlerScript",
     "wsgi_options_import": "WSGIImportScript",
+    "wsgi_options_callout": "WSGIAccessScript",
 }
 
 

@@ -3,6 +3,7 @@
 
 #include "base/wsgi_exchange.h"
 #include "base/wsgi_model.h"
+#include "base/wsgi_question.h"
 
 /**
  * The narrow table between a host (an Apache child, a daemon worker, a test program) and a bridge: the shared
@@ -11,7 +12,7 @@
  */
 
 /** Raised by one when anything here or in what this file includes changes shape. Others are refused. */
-#define WSGI_BRIDGE_ABI 2
+#define WSGI_BRIDGE_ABI 3
 
 typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; owned by the bridge */
 
@@ -65,6 +66,12 @@ typedef struct {
 
     /** Run one request on the calling thread, any thread of the process. Never leaves an exception behind. */
     wsgi_outcome_t (*execute)(wsgi_runtime_t *runtime, const wsgi_request_t *request, wsgi_exchange_t *exchange);
+
+    /**
+     * Put a question to functions of a script that are not WSGI applications. The exchange is only used to log.
+     * Any thread of the process. Never leaves an exception behind.
+     */
+    wsgi_answer_t (*ask)(wsgi_runtime_t *runtime, wsgi_question_t *question, wsgi_exchange_t *exchange);
 
     /**
      * Tell every interpreter's subscribers that the process is about to end (process_stopping).

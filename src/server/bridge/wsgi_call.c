@@ -82,6 +82,7 @@ wsgi_call_t *wsgi_call_new(wsgi_pystate_t *state, wsgi_thread_t *thread, const w
     call->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     call->exchange = exchange;
     call->reply.declared = -1;
+    call->errors_name = "<wsgi.errors>";
     call->data = PyDict_New();
     if (call->data == NULL) {
         Py_DECREF(call);

@@ -47,6 +47,7 @@ struct wsgi_call_t {
     wsgi_reply_t reply;
     wsgi_head_t head;              /* of reply; constant once committed */
     apr_off_t produced;            /* bytes of body let through */
+    const char *errors_name;       /* constant: what wsgi.errors calls itself */
     wsgi_linebuf_t pending;        /* incomplete line of wsgi.errors */
     PyObject *data;                /* dict: mod_wsgi.request_data() */
     PyObject *request_id;          /* str, NULL if Apache gave none */

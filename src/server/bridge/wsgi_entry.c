@@ -1,3 +1,4 @@
+#include "bridge/wsgi_callout.h"
 #include "bridge/wsgi_events.h"
 #include "bridge/wsgi_execute.h"
 #include "bridge/wsgi_interp.h"
@@ -60,6 +61,7 @@ const wsgi_bridge_t wsgi_bridge_table = {
     .start = wsgi_runtime_start,
     .preload = wsgi_execute_preload,
     .execute = wsgi_execute,
+    .ask = wsgi_callout_ask,
     .stopping = stopping,
     .stop = wsgi_runtime_stop,
     .interrupt = wsgi_watch_interrupt,

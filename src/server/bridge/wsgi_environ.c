@@ -144,18 +144,23 @@ static int add_counts(wsgi_call_t *call, PyObject *environ)
                : 0;
 }
 
+static int add_apache_request(wsgi_call_t *call, PyObject *environ)
+{
+    void *apache_request = call->request->apache_request;
+
+    return apache_request != NULL
+               ? PUT(call->state, environ, APACHE_REQUEST_REC, PyCapsule_New(apache_request, NULL, NULL))
+               : 0;
+}
+
 static int add_objects(wsgi_call_t *call, PyObject *environ)
 {
     wsgi_pystate_t *state = call->state;
-    const wsgi_request_t *request = call->request;
-    int is_https = strcmp(request->url_scheme, "https") == 0;
+    int is_https = strcmp(call->request->url_scheme, "https") == 0;
 
-    if (request->apache_request != NULL &&
-        PUT(state, environ, APACHE_REQUEST_REC, PyCapsule_New(request->apache_request, NULL, NULL)) < 0) {
-        return -1;
-    }
-    return PUT(state, environ, WSGI_URL_SCHEME,
-               Py_NewRef(is_https ? WSGI_NAME(state, HTTPS) : WSGI_NAME(state, HTTP))) < 0 ||
+    return add_apache_request(call, environ) < 0 ||
+                   PUT(state, environ, WSGI_URL_SCHEME,
+                       Py_NewRef(is_https ? WSGI_NAME(state, HTTPS) : WSGI_NAME(state, HTTP))) < 0 ||
                    PUT(state, environ, WSGI_INPUT, wsgi_input_new(call)) < 0 ||
                    PUT(state, environ, WSGI_ERRORS, wsgi_pylog_errors(call)) < 0
                ? -1
@@ -176,20 +181,56 @@ static int fill(wsgi_call_t *call, PyObject *environ)
                : 0;
 }
 
-PyObject *wsgi_environ_build(wsgi_call_t *call)
+/* Takes over the reference to `environ`, which may be NULL with an exception. */
+static PyObject *complete(wsgi_call_t *call, PyObject *environ, int (*add_rest)(wsgi_call_t *call, PyObject *environ))
 {
-    PyObject *environ = PyDict_Copy(call->state->base_environ);
     int rc;
 
     if (environ == NULL) {
         return NULL;
     }
     WSGI_BEGIN_CRITICAL(call->state->interp->module) /* names and values that are kept */
-    rc = fill(call, environ);
+    rc = add_rest(call, environ);
     WSGI_END_CRITICAL()
     if (rc < 0) {
         Py_DECREF(environ);
         return NULL;
     }
     return environ;
+}
+
+PyObject *wsgi_environ_build(wsgi_call_t *call)
+{
+    return complete(call, PyDict_Copy(call->state->base_environ), fill);
+}
+
+static int copy_common(wsgi_pystate_t *state, PyObject *environ)
+{
+    static const int common[] = { WSGI_NAME_APACHE_VERSION, WSGI_NAME_VERSION, WSGI_NAME_PROCESS_GROUP,
+                                  WSGI_NAME_APPLICATION_GROUP };
+    size_t i;
+
+    for (i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+        PyObject *value = PyDict_GetItemWithError(state->base_environ, state->names[common[i]]);
+        if (value == NULL || put(state, environ, common[i], Py_NewRef(value)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int fill_plain(wsgi_call_t *call, PyObject *environ)
+{
+    wsgi_pystate_t *state = call->state;
+
+    return copy_common(state, environ) < 0 || add_variables(state, environ, call->request->variables) < 0 ||
+                   add_apache_request(call, environ) < 0 ||
+                   PUT(state, environ, WSGI_ERRORS, wsgi_pylog_errors(call)) < 0
+               ? -1
+               : 0;
+}
+
+PyObject *wsgi_environ_build_plain(wsgi_call_t *call)
+{
+    return complete(call, PyDict_New(), fill_plain);
 }

@@ -11,4 +11,7 @@ int wsgi_environ_prepare(wsgi_interp_t *interp);
 /** @return a new dict, NULL with an exception */
 PyObject *wsgi_environ_build(wsgi_call_t *call);
 
+/** The same for a function that is no WSGI application: the variables, and hardly anything else. */
+PyObject *wsgi_environ_build_plain(wsgi_call_t *call);
+
 #endif

@@ -499,7 +499,7 @@ static int stream_wake(PyObject *self)
     if (call == NULL) {
         return 0;
     }
-    log = log_new(call->state, call, "<wsgi.errors>");
+    log = log_new(call->state, call, call->errors_name);
     Py_DECREF(call);
     rc = stream_setup(self, log);
     Py_XDECREF(log);

@@ -9,6 +9,7 @@
 #include "bridge/wsgi_loghandler.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
+#include "bridge/wsgi_tlsprobe.h"
 
 int wsgi_pymodule_set(PyObject *module, const char *name, PyObject *value)
 {
@@ -129,7 +130,7 @@ static int module_exec(PyObject *module)
     }
     return wsgi_call_register(module, state) < 0 || wsgi_input_register(module, state) < 0 ||
                    wsgi_pylog_register(module, state) < 0 || wsgi_filewrapper_register(module, state) < 0 ||
-                   wsgi_guards_register(module, state) < 0
+                   wsgi_guards_register(module, state) < 0 || wsgi_tlsprobe_register(module, state) < 0
                ? -1
                : 0;
 }
@@ -144,6 +145,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->stream_type);
     Py_VISIT(state->filewrapper_type);
     Py_VISIT(state->restricted_type);
+    Py_VISIT(state->tls_type);
     Py_VISIT(state->signal_type);
     Py_VISIT(state->request_timeout);
     Py_VISIT(state->log_handler);
@@ -163,6 +165,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->stream_type);
     Py_CLEAR(state->filewrapper_type);
     Py_CLEAR(state->restricted_type);
+    Py_CLEAR(state->tls_type);
     Py_CLEAR(state->signal_type);
     Py_CLEAR(state->request_timeout);
     Py_CLEAR(state->log_handler);

@@ -76,7 +76,7 @@ typedef struct {
     wsgi_interp_t *interp;   /* constant */
 
     PyTypeObject *call_type, *input_type, *log_type, *stream_type, *filewrapper_type;
-    PyTypeObject *restricted_type, *signal_type;
+    PyTypeObject *restricted_type, *signal_type, *tls_type;
     PyObject *request_timeout; /* class RequestTimeout */
     PyObject *log_handler;     /* class LogHandler, NULL until somebody asks for it: it needs `logging` */
     PyObject *active_requests; /* dict: request id to request_data */

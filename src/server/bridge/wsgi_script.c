@@ -188,7 +188,7 @@ int wsgi_script_is_stale(wsgi_interp_t *interp, wsgi_script_t *script, PyObject 
     if (loaded == 0 || loaded != on_disk) {
         return 1;
     }
-    return asks_for_reload(interp, script, module, resource);
+    return resource != NULL && asks_for_reload(interp, script, module, resource);
 }
 
 void wsgi_script_review(wsgi_pystate_t *state, wsgi_script_t *script, PyObject *module)

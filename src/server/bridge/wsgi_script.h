@@ -55,6 +55,7 @@ int wsgi_script_module(wsgi_interp_t *interp, wsgi_script_t *script, PyObject **
 /**
  * Whether a loaded module is out of date: __mtime__ is missing or differs, or its reload_required(resource) says so.
  * GIL: held. Exceptions of reload_required are logged and count as unchanged.
+ * @param resource  NULL: reload_required is not asked
  */
 int wsgi_script_is_stale(wsgi_interp_t *interp, wsgi_script_t *script, PyObject *module, apr_time_t on_disk,
                          const char *resource);

@@ -41,6 +41,12 @@ typedef struct {
     wsgi_binding_t binding;
 } wsgi_handler_script_t;
 
+/** A script with functions that Apache's own process calls. Its application group as written, NULL: not given. */
+typedef struct {
+    const char *script;
+    const char *application_group;
+} wsgi_callout_script_t;
+
 /** Settings of a request; Apache merges main server, virtual host and sections. Texts as written, NULL: not set. */
 typedef struct {
     const char *process_group;
@@ -48,6 +54,7 @@ typedef struct {
     const char *callable_object;
     const apr_array_header_t *restrict_process; /* const char *, %{GLOBAL} as ""; NULL: unrestricted */
     apr_hash_t *handler_scripts;                /* handler name to wsgi_handler_script_t; NULL: none */
+    const wsgi_callout_script_t *dispatch_script, *access_script, *auth_user_script, *auth_group_script;
     wsgi_proxy_rules_t *proxy_rules;            /* WSGITrustedProxies*, NULL: none */
     int pass_authorization;
     int pass_apache_request;
@@ -100,7 +107,7 @@ typedef struct {
     apr_array_header_t *definitions; /* wsgi_definition_t *, in configuration order */
     apr_hash_t *definition_by_name;
     apr_array_header_t *imports;     /* wsgi_import_t */
-    int imports_embedded;            /* WSGIImportScript into %{GLOBAL}: children need Python whatever else says */
+    int needs_embedded;              /* a directive needs Python in Apache's children, even if restricted */
     apr_array_header_t *mentions;    /* wsgi_mention_t */
     apr_array_header_t *relics;      /* wsgi_relic_t */
 } wsgi_setup_t;

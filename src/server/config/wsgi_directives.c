@@ -216,7 +216,7 @@ static const char *import_script(cmd_parms *cmd, void *dir, const char *argument
                             import.process_group == NULL ? "process-group" : "application-group");
     }
     if (*import.process_group == '\0') {
-        setup_of(cmd)->imports_embedded = 1;
+        setup_of(cmd)->needs_embedded = 1;
     }
     return add_import(cmd, &import);
 }
@@ -300,6 +300,27 @@ static const char *add_handler_script(cmd_parms *cmd, void *dir, const char *arg
     return NULL;
 }
 
+/* A script for Apache's own process; cmd->info is the place of its field. */
+static const char *set_callout_script(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    wsgi_callout_script_t *callout = apr_pcalloc(cmd->pool, sizeof(*callout));
+    const char *error;
+
+    callout->script = ap_getword_conf(cmd->pool, &arguments);
+    if (*callout->script == '\0') {
+        return apr_psprintf(cmd->pool, "%s: the path of the script is missing", cmd->cmd->name);
+    }
+    error = wsgi_options_read(callout, NULL, wsgi_options_callout, arguments, cmd->cmd->name, cmd->pool);
+    if (error != NULL) {
+        return error;
+    }
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
+        setup_of(cmd)->needs_embedded = 1; /* .htaccess is read too late for that, while requests are served */
+    }
+    *(const wsgi_callout_script_t **)((char *)dir + (apr_size_t)cmd->info) = callout;
+    return NULL;
+}
+
 static const char *set_process_group(cmd_parms *cmd, void *dir, const char *name)
 {
     mention_group(cmd, name);
@@ -358,6 +379,8 @@ static const char *trust_proxy_header(cmd_parms *cmd, void *dir, const char *hea
 #define REQUEST_FLAG(name, field, where, help) AP_INIT_FLAG(name, ap_set_flag_slot, REQUEST_FIELD(field), where, help)
 #define SETUP_FLAG(name, field, help) AP_INIT_FLAG(name, set_setup_flag, SETUP_FIELD(field), RSRC_CONF, help)
 #define SETUP_TEXT(name, field, help) AP_INIT_TAKE1(name, set_setup_text, SETUP_FIELD(field), RSRC_CONF, help)
+#define CALLOUT(name, field, where, help) \
+    AP_INIT_RAW_ARGS(name, set_callout_script, REQUEST_FIELD(field), where, help)
 #define RELIC(name, why) AP_INIT_RAW_ARGS(name, ignore_relic, (void *)(why), ANYWHERE, "Accepted, without effect")
 
 const command_rec wsgi_directives[] = {
@@ -369,6 +392,10 @@ const command_rec wsgi_directives[] = {
                      "Let a script serve the files of an Apache handler"),
     AP_INIT_RAW_ARGS("WSGIDaemonProcess", define_group, NULL, RSRC_CONF, "Define a group of daemon processes"),
     AP_INIT_RAW_ARGS("WSGIImportScript", import_script, NULL, RSRC_CONF, "Load a script when a process starts"),
+    CALLOUT("WSGIDispatchScript", dispatch_script, IN_SECTIONS, "Let a script choose where a request runs"),
+    CALLOUT("WSGIAccessScript", access_script, OR_AUTHCFG, "Let a script decide by the client's host who may come in"),
+    CALLOUT("WSGIAuthUserScript", auth_user_script, OR_AUTHCFG, "Script of the authentication provider 'wsgi'"),
+    CALLOUT("WSGIAuthGroupScript", auth_group_script, OR_AUTHCFG, "Script of 'Require wsgi-group'"),
 
     AP_INIT_TAKE1("WSGIProcessGroup", set_process_group, REQUEST_FIELD(process_group), IN_SECTIONS,
                   "Process group in which applications run"),

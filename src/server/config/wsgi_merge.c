@@ -84,6 +84,10 @@ void *wsgi_config_merge_dir(apr_pool_t *pool, void *base, void *added)
     MERGE_POINTER(application_group);
     MERGE_POINTER(callable_object);
     MERGE_POINTER(restrict_process);
+    MERGE_POINTER(dispatch_script);
+    MERGE_POINTER(access_script);
+    MERGE_POINTER(auth_user_script);
+    MERGE_POINTER(auth_group_script);
     MERGE_FLAG(pass_authorization);
     MERGE_FLAG(pass_apache_request);
     MERGE_FLAG(script_reloading);

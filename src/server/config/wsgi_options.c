@@ -14,6 +14,7 @@ enum { MAX_PROCESSES = 10000, MAX_THREADS = 65533, MAX_INT = 0x7fffffff, MAX_COL
 #define GROUP_FIELD(member) APR_OFFSETOF(wsgi_definition_t, member)
 #define BINDING_FIELD(member) APR_OFFSETOF(wsgi_binding_t, member)
 #define IMPORT_FIELD(member) APR_OFFSETOF(wsgi_import_t, member)
+#define CALLOUT_FIELD(member) APR_OFFSETOF(wsgi_callout_script_t, member)
 #define ANY 0, 0
 #define FROM(min) (min), WSGI_NO_LIMIT
 
@@ -85,6 +86,11 @@ const wsgi_option_t wsgi_options_handler[] = {
 const wsgi_option_t wsgi_options_import[] = {
     { "process-group", WSGI_OPT_SCOPE, IMPORT_FIELD(process_group), ANY },
     { "application-group", WSGI_OPT_SCOPE, IMPORT_FIELD(application_group), ANY },
+    { NULL, WSGI_OPT_TEXT, 0, ANY }
+};
+
+const wsgi_option_t wsgi_options_callout[] = {
+    { "application-group", WSGI_OPT_NAME, CALLOUT_FIELD(application_group), ANY },
     { NULL, WSGI_OPT_TEXT, 0, ANY }
 };
 

@@ -53,5 +53,6 @@ extern const wsgi_option_t wsgi_options_group[];   /* record: wsgi_definition_t 
 extern const wsgi_option_t wsgi_options_alias[];   /* record: wsgi_binding_t */
 extern const wsgi_option_t wsgi_options_handler[]; /* record: wsgi_binding_t */
 extern const wsgi_option_t wsgi_options_import[];  /* record: wsgi_import_t */
+extern const wsgi_option_t wsgi_options_callout[]; /* record: wsgi_callout_script_t */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/wsgi_httprules.h"
 #include "config/wsgi_groups.h"
+#include "httpd/wsgi_callback.h"
 #include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_local.h"
 #include "httpd/wsgi_ownership.h"
@@ -214,6 +215,27 @@ static int run_here(job_t *job)
     return local.is_head_sent || r->connection->aborted ? OK : wsgi_respond_outcome(r, outcome, 0);
 }
 
+/* WSGIDispatchScript. */
+static int dispatch(job_t *job, const char *script_name)
+{
+    const wsgi_callout_script_t *script = wsgi_dir_config(job->r)->dispatch_script;
+    wsgi_question_t question = { .kind = WSGI_ASK_DISPATCH, .variables = &job->variables };
+
+    if (script == NULL) {
+        return OK;
+    }
+    switch (wsgi_callback_ask(&question, job->r, script)) {
+    case WSGI_ANSWER_ERROR:
+    case WSGI_ANSWER_UNAVAILABLE:
+        return HTTP_INTERNAL_SERVER_ERROR;
+    case WSGI_ANSWER_NO_SCRIPT:
+        return OK; /* logged; the directives still say where to go */
+    default:
+        wsgi_resolve_dispatch(&job->route, job->r, question.texts, script_name);
+        return OK;
+    }
+}
+
 static int passes_authorization(const request_rec *r, const wsgi_binding_t *binding)
 {
     if (binding != NULL && binding->pass_authorization != WSGI_UNSET) {
@@ -248,7 +270,10 @@ static int handle(request_rec *r)
     wsgi_resolve_route(&job.route, r, handler, paths.script_name);
     wsgi_vars_build(&job.variables, &job.is_https, r, &paths, job.route.resource,
                     passes_authorization(r, wsgi_resolve_binding(r, handler)));
-    status = check_restriction(r, job.route.process_group);
+    status = dispatch(&job, paths.script_name);
+    if (status == OK) {
+        status = check_restriction(r, job.route.process_group);
+    }
     if (status != OK) {
         return status;
     }

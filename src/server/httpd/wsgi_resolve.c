@@ -107,6 +107,31 @@ static const char *expand_callable(request_rec *r, const char *text)
     return value != NULL && value[0] != '%' ? value : default_callable;
 }
 
+const char *wsgi_resolve_callout_group(request_rec *r, const char *text)
+{
+    if (text == NULL || strcmp(text, "%{GLOBAL}") == 0) {
+        return WSGI_MAIN_INTERPRETER;
+    }
+    if (strcmp(text, "%{SERVER}") == 0) {
+        return expand_server(r);
+    }
+    return strcmp(text, "%{HOST}") == 0 ? expand_host(r) : text;
+}
+
+void wsgi_resolve_dispatch(wsgi_route_t *route, request_rec *r, const char *const texts[WSGI_ANSWER_TEXTS],
+                           const char *script_name)
+{
+    if (texts[0] != NULL) {
+        route->process_group = expand(r, texts[0], script_name);
+    }
+    if (texts[1] != NULL) {
+        route->application_group = expand(r, texts[1], script_name);
+    }
+    if (texts[2] != NULL && !route->is_handler_script) {
+        route->callable_object = expand_callable(r, texts[2]);
+    }
+}
+
 const wsgi_binding_t *wsgi_resolve_binding(const request_rec *r, const wsgi_handler_script_t *handler)
 {
     const wsgi_alias_t *alias;

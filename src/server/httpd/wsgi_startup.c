@@ -313,7 +313,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
     if (!setup->python.is_single_process) {
         wsgi_supervisor_enter_child(*process.retained);
     }
-    if (!setup->restrict_embedded || setup->imports_embedded) {
+    if (!setup->restrict_embedded || setup->needs_embedded) {
         start_python(pchild, main_server);
     }
 }

@@ -110,12 +110,11 @@ static void add_environment(wsgi_fields_t *variables, const apr_table_t *table)
     }
 }
 
-static void add_server(wsgi_fields_t *variables, request_rec *r)
+static void add_server(wsgi_fields_t *variables, request_rec *r, const char *server_name)
 {
-    ADD(variables, "GATEWAY_INTERFACE", "CGI/1.1");
     ADD(variables, "SERVER_SIGNATURE", ap_psignature("", r));
     ADD(variables, "SERVER_SOFTWARE", ap_get_server_banner());
-    ADD(variables, "SERVER_NAME", ap_escape_html(r->pool, ap_get_server_name_for_url(r)));
+    ADD(variables, "SERVER_NAME", ap_escape_html(r->pool, server_name));
     ADD(variables, "SERVER_ADDR", r->connection->local_ip);
     ADD(variables, "SERVER_PORT", apr_itoa(r->pool, ap_get_server_port(r)));
     ADD(variables, "SERVER_PROTOCOL", r->protocol);
@@ -123,6 +122,11 @@ static void add_server(wsgi_fields_t *variables, request_rec *r)
         ADD(variables, "SERVER_ADMIN", r->server->server_admin);
     }
     ADD(variables, "DOCUMENT_ROOT", ap_document_root(r));
+}
+
+static void add_context(wsgi_fields_t *variables, request_rec *r)
+{
+    ADD(variables, "GATEWAY_INTERFACE", "CGI/1.1");
     ADD(variables, "CONTEXT_PREFIX", ap_context_prefix(r));
     ADD(variables, "CONTEXT_DOCUMENT_ROOT", ap_context_document_root(r));
 }
@@ -143,6 +147,10 @@ static void add_client(wsgi_fields_t *variables, request_rec *r)
     if (host != NULL) {
         ADD(variables, "REMOTE_HOST", host);
     }
+}
+
+static void add_user(wsgi_fields_t *variables, request_rec *r)
+{
     if (r->ap_auth_type != NULL) {
         ADD(variables, "AUTH_TYPE", r->ap_auth_type);
     }
@@ -226,11 +234,12 @@ static int add_special_header(wsgi_fields_t *variables, const apr_table_entry_t 
 
 /*
  * One pass over the headers. Those whose names HTTP allows but CGI could confuse with others ("X_Real_IP" and
- * "X-Real-IP" are one variable) are taken from the request altogether, so that no later module is confused either.
+ * "X-Real-IP" are one variable) are left out.
+ * @return const char *, their names; NULL if there are none
  */
-static void add_headers(wsgi_fields_t *variables, request_rec *r, int pass_authorization)
+static apr_array_header_t *add_headers(wsgi_fields_t *variables, request_rec *r, int authorization,
+                                       int proxy_authorization)
 {
-    int passes_auth = core_config(r)->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
     apr_array_header_t *refused = NULL;
 
@@ -240,7 +249,7 @@ static void add_headers(wsgi_fields_t *variables, request_rec *r, int pass_autho
         apr_uint32_t name_len;
         const char *name;
 
-        if (len == 0 || add_special_header(variables, header, pass_authorization || passes_auth, passes_auth)) {
+        if (len == 0 || add_special_header(variables, header, authorization, proxy_authorization)) {
             continue;
         }
         if (!wsgi_http_is_passable(header->key, len)) {
@@ -253,6 +262,15 @@ static void add_headers(wsgi_fields_t *variables, request_rec *r, int pass_autho
         name = wsgi_http_cgi_name(header->key, len, &name_len, r->pool);
         wsgi_fields_addn(variables, name, name_len, header->val, (apr_uint32_t)strlen(header->val));
     }
+    return refused;
+}
+
+/* Headers with odd names are taken from the request altogether, so that no later module is confused by them either. */
+static void add_headers_and_purge(wsgi_fields_t *variables, request_rec *r, int pass_authorization)
+{
+    int passes_auth = core_config(r)->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
+    const apr_array_header_t *refused = add_headers(variables, r, pass_authorization || passes_auth, passes_auth);
+
     for (int i = 0; refused != NULL && i < refused->nelts; i++) {
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(refused, i, const char *));
     }
@@ -274,9 +292,11 @@ void wsgi_vars_build(wsgi_fields_t *variables, int *is_https, request_rec *r, co
 
     wsgi_fields_init(variables, (apr_uint32_t)count, r->pool);
     add_environment(variables, r->subprocess_env);
-    add_headers(variables, r, pass_authorization);
-    add_server(variables, r);
+    add_headers_and_purge(variables, r, pass_authorization);
+    add_server(variables, r, ap_get_server_name_for_url(r));
+    add_context(variables, r);
     add_client(variables, r);
+    add_user(variables, r);
     add_redirect(variables, r);
     add_request(variables, r, paths, resource);
     add_module(variables, r);
@@ -284,4 +304,20 @@ void wsgi_vars_build(wsgi_fields_t *variables, int *is_https, request_rec *r, co
         is_settled = wsgi_proxy_apply(proxy_rules, variables, r->pool);
     }
     *is_https = says_https(variables) || (!is_settled && ap_ssl_conn_is_ssl(r->connection));
+}
+
+void wsgi_vars_build_early(wsgi_fields_t *variables, request_rec *r)
+{
+    const char *path_info = r->path_info != NULL ? r->path_info : "";
+    int script_len = *path_info != '\0' ? ap_find_path_info(r->uri, path_info) : (int)strlen(r->uri);
+
+    wsgi_fields_init(variables, (apr_uint32_t)(OWN_VARIABLES + apr_table_elts(r->headers_in)->nelts), r->pool);
+    (void)add_headers(variables, r, 0, 0);
+    add_server(variables, r, ap_get_server_name(r));
+    add_client(variables, r);
+    ADD(variables, "REQUEST_METHOD", r->method);
+    ADD(variables, "REQUEST_URI", request_uri(r));
+    ADD(variables, "QUERY_STRING", r->args != NULL ? r->args : "");
+    ADD(variables, "SCRIPT_NAME", apr_pstrmemdup(r->pool, r->uri, (apr_size_t)script_len));
+    ADD(variables, "PATH_INFO", path_info);
 }

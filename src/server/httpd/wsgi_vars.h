@@ -26,4 +26,11 @@ wsgi_paths_t wsgi_vars_paths(request_rec *r);
 void wsgi_vars_build(wsgi_fields_t *variables, int *is_https, request_rec *r, const wsgi_paths_t *paths,
                      const char *resource, int pass_authorization);
 
+/**
+ * The variables of a request that is not admitted yet, for the scripts that decide about that. Nothing in them comes
+ * from SetEnv and its like, which .htaccess could use to influence the decision; no credentials; and the request is
+ * left as it is, since it may be for something else than a script.
+ */
+void wsgi_vars_build_early(wsgi_fields_t *variables, request_rec *r);
+
 #endif

@@ -1,0 +1,1 @@
+"""A script without any of the functions that somebody may look for."""
