@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import List, Optional, Set
+from typing import Dict, List, Optional, Set
 
 from harness import apache, processes
 from harness.client import Client
@@ -56,6 +56,7 @@ class Server:
         self.log = ErrorLog(self.root / "logs" / "error.log")
         self.port = 0
         self.process: Optional[subprocess.Popen] = None
+        self.variables: Dict[str, str] = {} # further ones of its environment
         self.made_by: Set[int] = set() # every parent this server had: creators of shared segments
         self.lay_out()
 
@@ -97,7 +98,7 @@ class Server:
         """Of the server process: little, the same everywhere, and with the mark that its processes are found by."""
         kept = {name: os.environ[name] for name in ("PATH", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_PRELOAD")
                 if name in os.environ}
-        return {**kept, "LANG": "C", processes.MARK: str(self.root)}
+        return {**kept, "LANG": "C", processes.MARK: str(self.root), **self.variables}
 
     def check_config(self) -> subprocess.CompletedProcess:
         """``apache2 -t``: exit code and the output in ``stdout``."""

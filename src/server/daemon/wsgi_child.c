@@ -1,7 +1,6 @@
 #include "daemon/wsgi_child.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <locale.h>
 #include <pwd.h>
 #include <stdint.h>
@@ -15,6 +14,8 @@
 #include <sys/prctl.h>
 #endif
 
+#include "daemon/wsgi_identity.h"
+
 static void set_priority(const wsgi_group_t *group, const wsgi_log_sink_t *log)
 {
     if (group->cpu_priority != 0 && setpriority(PRIO_PROCESS, 0, group->cpu_priority) < 0) {
@@ -22,57 +23,6 @@ static void set_priority(const wsgi_group_t *group, const wsgi_log_sink_t *log)
                  WSGI_LOGNO(0075) "Unable to set cpu-priority=%d for daemon process group '%s'; the default is kept.",
                  group->cpu_priority, group->name);
     }
-}
-
-static int set_groups(const wsgi_group_t *group, const wsgi_log_sink_t *log)
-{
-    if (group->supplementary != NULL) {
-        if (setgroups((size_t)group->supplementary_count, group->supplementary) < 0) {
-            wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                     WSGI_LOGNO(0005) "Unable to set the supplementary groups of daemon process group '%s', user "
-                                      "'%s'.",
-                     group->name, group->user ? group->user : "?");
-            return 0;
-        }
-    } else if (group->user != NULL ? initgroups(group->user, group->gid) < 0 : setgroups(1, &group->gid) < 0) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                 WSGI_LOGNO(0006) "Unable to set the groups of user '%s' (group id %ld) for daemon process group '%s'.",
-                 group->user ? group->user : "?", (long)group->gid, group->name);
-        return 0;
-    }
-    return 1;
-}
-
-static int enter_root(const wsgi_group_t *group, const wsgi_log_sink_t *log)
-{
-    if (group->chroot != NULL && (chroot(group->chroot) < 0 || chdir("/") < 0)) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                 WSGI_LOGNO(0003) "Unable to change the root directory to '%s' for daemon process group '%s'.",
-                 group->chroot, group->name);
-        return 0;
-    }
-    return 1;
-}
-
-/* Real, effective and saved ids; a way back to root would be a hole, so it is tried. */
-static int set_ids(const wsgi_group_t *group, const wsgi_log_sink_t *log)
-{
-    if (setgid(group->gid) < 0) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                 WSGI_LOGNO(0004) "Unable to set the group id to %ld for daemon process group '%s'.", (long)group->gid,
-                 group->name);
-        return 0;
-    }
-    if (setuid(group->uid) < 0 || getuid() != group->uid || geteuid() != group->uid || setuid(0) == 0) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, errno,
-                 WSGI_LOGNO(0007) "Unable to change to user id %ld for daemon process group '%s'.", (long)group->uid,
-                 group->name);
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0008) "A process of daemon process group '%s' is in an undefined state and ends.",
-                 group->name);
-        return 0;
-    }
-    return 1;
 }
 
 static void allow_core_files(const wsgi_group_t *group, const wsgi_log_sink_t *log)
@@ -94,8 +44,7 @@ int wsgi_child_take_identity(const wsgi_group_t *group, const wsgi_apache_t *apa
     if (!apache->is_root) {
         return 1;
     }
-    /* Groups first: inside the new root there may be no group file. */
-    if (!set_groups(group, &apache->log) || !enter_root(group, &apache->log) || !set_ids(group, &apache->log)) {
+    if (!wsgi_identity_take(group, &apache->log)) {
         return 0;
     }
     if (apache->core_dumps) {
