@@ -9,8 +9,8 @@
  */
 
 /**
- * In a keeper, still root: CPU priority, then the identity of the group (wsgi_identity.h). Nothing but the priority when
- * Apache was not started as root.
+ * In a keeper, still root: CPU priority, then the identity of the group (wsgi_identity.h). Nothing but the priority
+ * when Apache was not started as root.
  * @return 0 when the process must end (WSGI0003 to 0008, 0260)
  */
 int wsgi_child_take_identity(const wsgi_group_t *group, const wsgi_apache_t *apache);
