@@ -16,6 +16,7 @@ import mod_wsgi
 
 local = threading.local()
 totals = {"requests": 0}
+leaked = []
 
 
 def inspect():
@@ -103,6 +104,8 @@ def application(environ, start_response):
         return [body]
     if path == "/hold-gil":
         ctypes.PyDLL(None).sleep(30)
+    if path == "/leak":
+        leaked.append(bytearray(int(query["bytes"])))
     if path == "/spin":
         while True:
             pass

@@ -220,8 +220,29 @@ static void without_a_window_waits_or_not_as_the_reason_says(void)
     CHECK_INT(wsgi_policy_window(&group, "eviction_signal"), SECONDS(3));
 }
 
+static void scatters_limits_within_their_jitter(void)
+{
+    static const double least[] = { 0, 0 }, most[] = { 0.999999, 0.999999 };
+    wsgi_group_t limits = { .maximum_requests = 100, .maximum_requests_jitter = 10,
+                            .restart_interval = apr_time_from_sec(60),
+                            .restart_interval_jitter = apr_time_from_sec(10) };
+    wsgi_group_t off = { .maximum_requests_jitter = 10, .restart_interval_jitter = apr_time_from_sec(10) };
+    wsgi_group_t other = limits;
+
+    wsgi_policy_scatter(&limits, least);
+    CHECK_INT(limits.maximum_requests, 100);
+    CHECK_TIME(limits.restart_interval, apr_time_from_sec(60));
+    wsgi_policy_scatter(&other, most);
+    CHECK_INT(other.maximum_requests, 110);
+    CHECK(other.restart_interval > apr_time_from_sec(69) && other.restart_interval <= apr_time_from_sec(70));
+    wsgi_policy_scatter(&off, most);
+    CHECK_INT(off.maximum_requests, 0);
+    CHECK_TIME(off.restart_interval, 0);
+}
+
 int main(void)
 {
+    TAP_RUN(scatters_limits_within_their_jitter);
     TAP_RUN(keeps_going_without_limits);
     TAP_RUN(is_replaced_at_the_request_limit);
     TAP_RUN(asks_for_one_replacement_only);

@@ -44,7 +44,7 @@ static void completes_the_group(void)
 {
     static const struct {
         const char *workers;
-        int processes;
+        int wanted;
         apr_time_t reload_asked, next_start;
         int missing;
     } rows[] = {
@@ -55,8 +55,13 @@ static void completes_the_group(void)
         { "sss", 3, 0, 0, 0 },
         { "rrrrr", 3, 0, 0, 0 },              /* more than enough is not less than enough */
         { "xxx...", 3, 0, 0, 3 },             /* who leaves does not count */
-        { "oor...", 3, 0, 0, 2 },             /* nor does who is to be replaced */
-        { "oorss.", 3, 0, 0, 0 },             /* whose replacements are on their way */
+        { "oor...", 3, 0, 0, 1 },             /* who is to be replaced is replaced one by one */
+        { "oors..", 3, 0, 0, 0 },
+        { "oorr..", 3, 0, 0, 1 },
+        { "oo....", 3, 0, 0, 1 },             /* what is missing altogether comes first */
+        { "oos...", 3, 0, 0, 0 },
+        { "rrr...", 2, 0, 0, 0 },             /* fewer are wanted than there are */
+        { "rro...", 2, 0, 0, 0 },
         { "...", 3, 0, NOW + 1, 0 },          /* a pause holds */
         { "...", 3, 0, NOW, 3 },              /* to its end and no longer */
         { "rrr.", 3, SECONDS(500), 0, 1 },    /* one for who waits for a changed script, though all are there */
@@ -67,8 +72,9 @@ static void completes_the_group(void)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        wsgi_group_t group = { .name = "app", .processes = rows[i].processes, .threads = 1 };
-        wsgi_succession_t s = { .reload_asked = rows[i].reload_asked, .next_start = rows[i].next_start };
+        wsgi_group_t group = { .name = "app", .threads = 1 };
+        wsgi_succession_t s = { .wanted = rows[i].wanted, .reload_asked = rows[i].reload_asked,
+                                .next_start = rows[i].next_start };
         wsgi_proctable_t table = workers(rows[i].workers);
         CHECK(row_is(i, wsgi_succession_missing(&s, &table, &group, NOW), rows[i].missing));
     }
@@ -78,7 +84,7 @@ static void retires_the_oldest_replaced_worker_once_there_are_enough(void)
 {
     static const struct {
         const char *workers;
-        int processes;
+        int wanted;
         int retired; /* index, -1 none */
     } rows[] = {
         { "rrr", 3, -1 },
@@ -92,9 +98,41 @@ static void retires_the_oldest_replaced_worker_once_there_are_enough(void)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        wsgi_group_t group = { .name = "app", .processes = rows[i].processes, .threads = 1 };
+        wsgi_group_t group = { .name = "app", .threads = 1 };
+        wsgi_succession_t s = { .wanted = rows[i].wanted };
         wsgi_proctable_t table = workers(rows[i].workers);
-        const wsgi_proc_t *next = wsgi_succession_next_to_retire(&table, &group);
+        const wsgi_proc_t *next = wsgi_succession_next_to_retire(&s, &table, &group);
+        CHECK(row_is(i, next != NULL ? next - table.procs : -1, rows[i].retired));
+    }
+}
+
+static void ends_before_it_starts_where_memory_is_scarce(void)
+{
+    static const struct {
+        const char *workers;
+        int wanted;
+        int missing;
+        int retired; /* index, -1 none */
+    } rows[] = {
+        { "...", 2, 2, -1 },
+        { "rr.", 2, 0, -1 },
+        { "or.", 2, 0, 0 },    /* it goes first */
+        { "xr.", 2, 0, -1 },   /* and while it is there nobody comes */
+        { "xo.", 2, 0, -1 },   /* nor goes */
+        { "r..", 2, 1, -1 },
+        { "rs.", 2, 0, -1 },
+        { "os.", 2, 0, -1 },
+        { "oo.", 2, 0, 0 },
+        { "o..", 2, 1, -1 },   /* the one that has gone is replaced first */
+        { "ooo", 2, 0, 0 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        wsgi_group_t group = { .name = "app", .threads = 1, .stop_first = 1 };
+        wsgi_succession_t s = { .wanted = rows[i].wanted };
+        wsgi_proctable_t table = workers(rows[i].workers);
+        const wsgi_proc_t *next = wsgi_succession_next_to_retire(&s, &table, &group);
+        CHECK(row_is(i, wsgi_succession_missing(&s, &table, &group, NOW), rows[i].missing));
         CHECK(row_is(i, next != NULL ? next - table.procs : -1, rows[i].retired));
     }
 }
@@ -265,6 +303,7 @@ int main(void)
 {
     TAP_RUN(completes_the_group);
     TAP_RUN(retires_the_oldest_replaced_worker_once_there_are_enough);
+    TAP_RUN(ends_before_it_starts_where_memory_is_scarce);
     TAP_RUN(judges_a_death);
     TAP_RUN(waits_longer_after_each_failure_up_to_a_limit);
     TAP_RUN(does_not_wait_long_after_one_that_served);

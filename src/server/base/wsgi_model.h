@@ -61,8 +61,9 @@ typedef struct {
     const char *script_group;
 
     /* size */
-    int processes;
-    int processes_given;        /* processes= was written, even as 1: wsgi.multiprocess */
+    int processes;              /* most there are at once, but for those that replace others */
+    int minimum_processes;      /* fewest; less than `processes`: their number follows the load */
+    int processes_given;        /* their number was written, even as 1: wsgi.multiprocess */
     int threads;                /* 0: service mode */
     apr_size_t stack_size;      /* bytes, 0: system default */
     int cpu_priority;           /* 0: unchanged */
@@ -90,11 +91,14 @@ typedef struct {
     apr_interval_time_t response_socket_timeout; /* 0: socket_timeout */
 
     /* life */
-    apr_int64_t maximum_requests;
+    apr_int64_t maximum_requests, maximum_requests_jitter;
+    apr_int64_t maximum_rss;    /* bytes of resident memory from which a process is replaced, 0: off */
+    apr_interval_time_t restart_interval_jitter;
     apr_interval_time_t restart_interval, inactivity_timeout, request_timeout, interrupt_timeout;
     apr_interval_time_t deadlock_timeout, startup_timeout, graceful_timeout, eviction_timeout, shutdown_timeout;
     apr_interval_time_t cpu_time_limit;
     int reload_fallback_old;    /* a changed script that cannot be loaded: the code loaded before goes on */
+    int stop_first;             /* planned replacement: the old process ends before the new one starts */
     int server_metrics;
 } wsgi_group_t;
 

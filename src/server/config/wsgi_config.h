@@ -73,11 +73,18 @@ typedef struct {
     const char *name;
 } wsgi_account_t;
 
+/** A number, or a range of numbers. 0: not given. */
+typedef struct {
+    int low, high;
+} wsgi_span_t;
+
 /** WSGIDaemonProcess. `group` is complete after wsgi_groups_resolve(). */
 typedef struct {
     wsgi_group_t group;
     wsgi_account_t user, user_group, socket_user, script_user, script_group;
     apr_array_header_t *supplementary; /* gid_t, NULL: not given */
+    wsgi_span_t processes;             /* processes= */
+    int minimum_processes, maximum_processes; /* 0: not given */
     apr_table_t *options;              /* as given, to tell a clone from a contradiction */
     apr_array_header_t *servers;       /* server_rec *: virtual hosts that define it, all alike */
     const char *cloned_at;             /* "file:line" of the latest clone, NULL none */

@@ -16,7 +16,7 @@ static const char directive[] = "WSGIDaemonProcess";
 static void set_defaults(wsgi_group_t *group)
 {
     group->umask = -1;
-    group->processes = 1;
+    group->processes = group->minimum_processes = 1;
     group->threads = 15;
     group->listen_backlog = 100;
     group->connect_timeout = apr_time_from_sec(15);
@@ -27,11 +27,44 @@ static void set_defaults(wsgi_group_t *group)
     group->shutdown_timeout = apr_time_from_sec(5);
 }
 
+/* How many processes: processes=N, processes=LOW:HIGH, or minimum-processes= and maximum-processes=. */
+static const char *complete_size(wsgi_definition_t *definition, apr_pool_t *pconf)
+{
+    wsgi_group_t *group = &definition->group;
+    int low = definition->minimum_processes, high = definition->maximum_processes;
+
+    if (definition->processes.high > 0 && (low > 0 || high > 0)) {
+        return apr_psprintf(pconf, "%s %s: option 'processes' cannot be combined with '%s'", directive, group->name,
+                            low > 0 ? "minimum-processes" : "maximum-processes");
+    }
+    if (definition->processes.high > 0) {
+        low = definition->processes.low;
+        high = definition->processes.high;
+    }
+    if (high > 0 && low > high) {
+        return apr_psprintf(pconf, "%s %s: option 'minimum-processes' cannot be '%d': a number up to the %d of "
+                                   "'maximum-processes' is expected",
+                            directive, group->name, low, high);
+    }
+    if (low > 0 && high == 0 && definition->minimum_processes > 0) {
+        return apr_psprintf(pconf, "%s %s: option 'minimum-processes' needs 'maximum-processes'", directive,
+                            group->name);
+    }
+    group->processes_given = high > 0;
+    group->processes = high > 0 ? high : 1;
+    group->minimum_processes = low > 0 ? low : 1;
+    return NULL;
+}
+
 /* Options that depend on each other, and those whose 0 means a default. */
 static const char *complete(wsgi_definition_t *definition, apr_pool_t *pconf)
 {
     wsgi_group_t *group = &definition->group;
+    const char *error = complete_size(definition, pconf);
 
+    if (error != NULL) {
+        return error;
+    }
     if (definition->script_user.is_given && definition->script_group.is_given) {
         return apr_psprintf(pconf, "%s %s: options 'script-user' and 'script-group' cannot be combined", directive,
                             group->name);
@@ -40,7 +73,6 @@ static const char *complete(wsgi_definition_t *definition, apr_pool_t *pconf)
         return apr_psprintf(pconf, "%s %s: option 'chroot' cannot be '%s': Apache has to be started as root for it",
                             directive, group->name, group->chroot);
     }
-    group->processes_given = apr_table_get(definition->options, "processes") != NULL;
     group->script_user = definition->script_user.name;
     group->script_group = definition->script_group.name;
     if (group->header_buffer_size == 0) {

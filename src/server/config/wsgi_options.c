@@ -22,7 +22,9 @@ const wsgi_option_t wsgi_options_group[] = {
     { "user", WSGI_OPT_USER_BUT_ROOT, GROUP_FIELD(user), ANY },
     { "group", WSGI_OPT_GROUP, GROUP_FIELD(user_group), ANY },
     { "supplementary-groups", WSGI_OPT_GROUPS, GROUP_FIELD(supplementary), ANY },
-    { "processes", WSGI_OPT_INT, GROUP_FIELD(group.processes), 1, MAX_PROCESSES },
+    { "processes", WSGI_OPT_SPAN, GROUP_FIELD(processes), 1, MAX_PROCESSES },
+    { "minimum-processes", WSGI_OPT_INT, GROUP_FIELD(minimum_processes), 1, MAX_PROCESSES },
+    { "maximum-processes", WSGI_OPT_INT, GROUP_FIELD(maximum_processes), 1, MAX_PROCESSES },
     { "threads", WSGI_OPT_INT, GROUP_FIELD(group.threads), 0, MAX_THREADS },
     { "umask", WSGI_OPT_OCTAL, GROUP_FIELD(group.umask), 0, 0777 },
     { "lang", WSGI_OPT_TEXT, GROUP_FIELD(group.lang), ANY },
@@ -36,7 +38,10 @@ const wsgi_option_t wsgi_options_group[] = {
     { "stack-size", WSGI_OPT_SIZE, GROUP_FIELD(group.stack_size), 1, MAX_INT },
     { "display-name", WSGI_OPT_TEXT, GROUP_FIELD(group.display_name), ANY },
     { "maximum-requests", WSGI_OPT_INT64, GROUP_FIELD(group.maximum_requests), FROM(0) },
+    { "maximum-requests-jitter", WSGI_OPT_INT64, GROUP_FIELD(group.maximum_requests_jitter), 0, MAX_INT },
+    { "maximum-rss", WSGI_OPT_INT64, GROUP_FIELD(group.maximum_rss), FROM(0) },
     { "restart-interval", WSGI_OPT_SECONDS, GROUP_FIELD(group.restart_interval), 0, MAX_INT },
+    { "restart-interval-jitter", WSGI_OPT_SECONDS, GROUP_FIELD(group.restart_interval_jitter), 0, MAX_INT },
     { "inactivity-timeout", WSGI_OPT_SECONDS, GROUP_FIELD(group.inactivity_timeout), 0, MAX_INT },
     { "request-timeout", WSGI_OPT_SECONDS, GROUP_FIELD(group.request_timeout), 0, MAX_INT },
     { "interrupt-timeout", WSGI_OPT_SECONDS, GROUP_FIELD(group.interrupt_timeout), 0, MAX_INT },
@@ -63,6 +68,7 @@ const wsgi_option_t wsgi_options_group[] = {
     { "cpu-priority", WSGI_OPT_INT, GROUP_FIELD(group.cpu_priority), -20, 20 },
     { "memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.memory_limit), FROM(0) },
     { "virtual-memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.virtual_memory_limit), FROM(0) },
+    { "replace", WSGI_OPT_REPLACE, GROUP_FIELD(group.stop_first), ANY },
     { "reload-fallback", WSGI_OPT_FALLBACK, GROUP_FIELD(group.reload_fallback_old), ANY },
     { "server-metrics", WSGI_OPT_ONLY_OFF, GROUP_FIELD(group.server_metrics), ANY },
     { NULL, WSGI_OPT_TEXT, 0, ANY }
@@ -116,6 +122,10 @@ static const char *describe(const wsgi_option_t *option, apr_pool_t *pool)
         return "On or Off";
     case WSGI_OPT_FALLBACK:
         return "old or none";
+    case WSGI_OPT_REPLACE:
+        return "start-first or stop-first";
+    case WSGI_OPT_SPAN:
+        return apr_pstrcat(pool, describe_integers(option, "", pool), ", or two of them as lowest:highest,", NULL);
     case WSGI_OPT_ONLY_OFF:
         return "Off (On is not supported by this release)";
     case WSGI_OPT_INT:
@@ -209,6 +219,21 @@ static int read_integer(apr_int64_t *number, const wsgi_option_t *option, const 
            || (may_be_zero && wsgi_parse_integer(number, value, 0, 0));
 }
 
+static int read_span(wsgi_span_t *span, const wsgi_option_t *option, const char *value, apr_pool_t *pconf)
+{
+    const char *colon = strchr(value, ':');
+    const char *low = colon != NULL ? apr_pstrmemdup(pconf, value, (apr_size_t)(colon - value)) : value;
+    const char *high = colon != NULL ? colon + 1 : value;
+    apr_int64_t lowest, highest;
+
+    if (!wsgi_parse_integer(&lowest, low, option->min, option->max)
+        || !wsgi_parse_integer(&highest, high, lowest, option->max)) {
+        return 0;
+    }
+    *span = (wsgi_span_t){ (int)lowest, (int)highest };
+    return 1;
+}
+
 /* Put a value where it belongs. @return 0 when it is not one of those allowed */
 static int store(void *field, const wsgi_option_t *option, const char *value, apr_pool_t *pconf)
 {
@@ -231,6 +256,11 @@ static int store(void *field, const wsgi_option_t *option, const char *value, ap
     case WSGI_OPT_FALLBACK:
         *(int *)field = strcmp(value, "old") == 0;
         return *(int *)field || strcmp(value, "none") == 0;
+    case WSGI_OPT_REPLACE:
+        *(int *)field = strcmp(value, "stop-first") == 0;
+        return *(int *)field || strcmp(value, "start-first") == 0;
+    case WSGI_OPT_SPAN:
+        return read_span(field, option, value, pconf);
     case WSGI_OPT_ONLY_OFF:
         return wsgi_parse_flag(field, value) && *(int *)field == 0;
     case WSGI_OPT_INT:

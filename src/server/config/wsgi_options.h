@@ -27,6 +27,8 @@ typedef enum {
     WSGI_OPT_GROUP,        /* wsgi_account_t: name or #gid */
     WSGI_OPT_GROUPS,       /* apr_array_header_t * of gid_t: names or #gids, separated by commas */
     WSGI_OPT_FALLBACK,     /* int: old (1) or none (0) */
+    WSGI_OPT_REPLACE,      /* int: stop-first (1) or start-first (0) */
+    WSGI_OPT_SPAN,         /* wsgi_span_t: N or LOW:HIGH, each min to max */
     WSGI_OPT_ONLY_OFF      /* int: a flag of which this release only knows Off */
 } wsgi_option_type_t;
 

@@ -7,6 +7,7 @@
 
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_child.h"
+#include "daemon/wsgi_gauge.h"
 #include "daemon/wsgi_keeperstate.h"
 #include "daemon/wsgi_reaper.h"
 #include "daemon/wsgi_renewal.h"
@@ -149,6 +150,7 @@ static int pause_ms(const wsgi_keeper_t *k, apr_time_t now)
         wsgi_proctable_next_kill(&k->table),
         k->is_superseded && !k->is_draining ? now + SUPERSEDED_LOOK : 0,
         !k->is_superseded && k->alone != 0 && !k->is_draining ? k->alone + WORD_PATIENCE : 0,
+        k->gauge.next,
     };
     apr_time_t next = 0;
 
@@ -208,6 +210,8 @@ static void keep(wsgi_keeper_t *k)
         now = wsgi_clock_now();
         look_at_clients(k, now);
         wsgi_retire_kill_overdue(k, now);
+        wsgi_gauge_look(k, now);
+        wsgi_retire_replaced(k);
         complete(k, now);
         wait_and_handle(k, fds, &life_line);
     }
@@ -264,6 +268,7 @@ void wsgi_keeper_run(const wsgi_keeper_start_t *start)
     k->pool = pool;
     k->warm.pool = pool;
     k->scratch = scratch;
+    k->succession.wanted = k->group->minimum_processes;
     wsgi_proctable_init(&k->table, wsgi_board_slots(k->board), pool);
     wsgi_control_init(&k->parent, start->parent);
     if (!set_up(k)) {

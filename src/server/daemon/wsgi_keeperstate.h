@@ -5,8 +5,16 @@
 #include "daemon/wsgi_handover.h"
 #include "daemon/wsgi_proctable.h"
 #include "daemon/wsgi_signals.h"
+#include "daemon/wsgi_sizing.h"
 #include "daemon/wsgi_succession.h"
 #include "daemon/wsgi_warm.h"
+
+/** When the workers were looked at, for what they do not tell by themselves; see wsgi_gauge.h. */
+typedef struct {
+    apr_time_t next;       /* monotonic; 0: there is nothing to look for */
+    apr_time_t last_load;  /* wall clock of the last look at the load */
+    wsgi_sizing_t sizing;
+} wsgi_gauge_t;
 
 /**
  * What a keeper knows, for the files that make one up: wsgi_keeper (the loop), wsgi_spawner, wsgi_retire, wsgi_reaper,
@@ -24,6 +32,7 @@ typedef struct {
     wsgi_proctable_t table;
     wsgi_succession_t succession;
     wsgi_warm_t warm;
+    wsgi_gauge_t gauge;
     apr_time_t begun;
     apr_time_t alone;     /* since when nobody of its generation is left, 0 not */
     int is_superseded;

@@ -465,6 +465,7 @@ wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_
     if (receive_request(c) && enter_chroot(c)) {
         c->body_ended = c->body == WSGI_BODY_NONE;
         wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);
+        wsgi_board_slot_waited(peer->endpoint->board, peer->slot, thread, accepted, accepted - c->call.queue_start);
         outcome = execute(c, accepted);
         (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
         wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);

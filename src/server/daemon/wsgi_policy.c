@@ -22,6 +22,16 @@ apr_interval_time_t wsgi_policy_window(const wsgi_group_t *limits, const char *r
     return strcmp(reason, "graceful_signal") == 0 || strcmp(reason, "restart_interval") == 0 ? -1 : 0;
 }
 
+void wsgi_policy_scatter(wsgi_group_t *limits, const double chance[2])
+{
+    if (limits->maximum_requests > 0) {
+        limits->maximum_requests += (apr_int64_t)((double)(limits->maximum_requests_jitter + 1) * chance[0]);
+    }
+    if (limits->restart_interval > 0) {
+        limits->restart_interval += (apr_interval_time_t)((double)limits->restart_interval_jitter * chance[1]);
+    }
+}
+
 static wsgi_decision_t decision(wsgi_action_t action, const char *reason, apr_time_t next)
 {
     wsgi_decision_t result = { action, reason, next };

@@ -38,6 +38,13 @@ typedef struct {
     apr_time_t next;    /* when to decide again at the latest, 0: only when something happens */
 } wsgi_decision_t;
 
+/**
+ * Move the limits of one worker by chance within maximum_requests_jitter and restart_interval_jitter, so that workers
+ * that started together are not due together.
+ * @param chance two numbers from 0 to below 1
+ */
+void wsgi_policy_scatter(wsgi_group_t *limits, const double chance[2]);
+
 /** @param limits the group; only its times, maximum_requests and threads are read */
 wsgi_decision_t wsgi_policy_decide(const wsgi_group_t *limits, const wsgi_activity_t *seen, apr_time_t now);
 

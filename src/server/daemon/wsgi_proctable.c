@@ -53,17 +53,28 @@ wsgi_proc_t *wsgi_proctable_find(wsgi_proctable_t *table, pid_t pid)
     return NULL;
 }
 
-wsgi_proc_t *wsgi_proctable_oldest_obsolete(wsgi_proctable_t *table)
+static wsgi_proc_t *oldest_ready(wsgi_proctable_t *table, int is_obsolete)
 {
     wsgi_proc_t *oldest = NULL;
 
     for (int i = 0; i < table->capacity; i++) {
         wsgi_proc_t *proc = &table->procs[i];
-        if (proc->state == WSGI_PROC_READY && proc->is_obsolete && (oldest == NULL || proc->birth < oldest->birth)) {
+        if (proc->state == WSGI_PROC_READY && proc->is_obsolete == is_obsolete
+            && (oldest == NULL || proc->birth < oldest->birth)) {
             oldest = proc;
         }
     }
     return oldest;
+}
+
+wsgi_proc_t *wsgi_proctable_oldest_obsolete(wsgi_proctable_t *table)
+{
+    return oldest_ready(table, 1);
+}
+
+wsgi_proc_t *wsgi_proctable_oldest_lasting(wsgi_proctable_t *table)
+{
+    return oldest_ready(table, 0);
 }
 
 apr_time_t wsgi_proctable_next_kill(const wsgi_proctable_t *table)

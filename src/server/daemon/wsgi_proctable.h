@@ -49,6 +49,9 @@ wsgi_proc_t *wsgi_proctable_find(wsgi_proctable_t *table, pid_t pid);
 /** @return of the obsolete workers that serve the one with the earliest birth, NULL when there is none */
 wsgi_proc_t *wsgi_proctable_oldest_obsolete(wsgi_proctable_t *table);
 
+/** @return of the workers that serve and last the one with the earliest birth, NULL when there is none */
+wsgi_proc_t *wsgi_proctable_oldest_lasting(wsgi_proctable_t *table);
+
 /** @return the earliest time at which a worker is overdue, 0 never */
 apr_time_t wsgi_proctable_next_kill(const wsgi_proctable_t *table);
 

@@ -86,7 +86,11 @@ void wsgi_renewal_on_replace(wsgi_keeper_t *k, wsgi_proc_t *proc, const char *re
         return;
     }
     wsgi_proc_make_obsolete(proc, reason);
-    if (strcmp(reason, script_reload) == 0) {
-        wsgi_succession_ask_reload(&k->succession, &k->table, wsgi_clock_now());
+    if (strcmp(reason, script_reload) != 0) {
+        return;
+    }
+    wsgi_succession_ask_reload(&k->succession, &k->table, wsgi_clock_now());
+    if (k->group->stop_first) {
+        finish_reload(k); /* they hand their requests back, which wait for the ones that start when they have ended */
     }
 }

@@ -23,7 +23,7 @@ void wsgi_retire_replaced(wsgi_keeper_t *k)
 {
     wsgi_proc_t *proc;
 
-    while ((proc = wsgi_succession_next_to_retire(&k->table, k->group)) != NULL) {
+    while ((proc = wsgi_succession_next_to_retire(&k->succession, &k->table, k->group)) != NULL) {
         wsgi_retire_proc(k, proc, proc->reason);
     }
 }

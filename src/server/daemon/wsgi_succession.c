@@ -58,27 +58,43 @@ void wsgi_succession_failed(wsgi_succession_t *s, apr_time_t now)
     back_off(s, WSGI_SUCCESSION_LAST_PAUSE, now);
 }
 
+/* Of those that serve, some are to be replaced, and no replacement starts yet. */
+static int has_waiting(const wsgi_proctable_t *table, int wanted)
+{
+    int starting = wsgi_proctable_count_lasting(table, WSGI_PROC_STARTING);
+
+    return starting == 0 && wsgi_proctable_count_lasting(table, WSGI_PROC_READY) < wanted;
+}
+
 int wsgi_succession_missing(const wsgi_succession_t *s, const wsgi_proctable_t *table, const wsgi_group_t *group,
                             apr_time_t now)
 {
-    int missing = group->processes - wsgi_proctable_count_lasting(table, WSGI_PROC_READY)
-                  - wsgi_proctable_count_lasting(table, WSGI_PROC_STARTING);
+    int alive = wsgi_proctable_count(table, WSGI_PROC_READY) + wsgi_proctable_count(table, WSGI_PROC_STARTING);
 
     if (now < s->next_start) {
         return 0;
     }
-    if (missing <= 0 && s->reload_asked != 0 && !wsgi_succession_has_successor(s, table)) {
-        return 1;
+    if (group->stop_first) {
+        alive += wsgi_proctable_count(table, WSGI_PROC_RETIRING);
+        return alive < s->wanted ? s->wanted - alive : 0;
     }
-    return missing > 0 ? missing : 0;
+    if (alive < s->wanted) {
+        return s->wanted - alive;
+    }
+    return has_waiting(table, s->wanted) || (s->reload_asked != 0 && !wsgi_succession_has_successor(s, table));
 }
 
-wsgi_proc_t *wsgi_succession_next_to_retire(wsgi_proctable_t *table, const wsgi_group_t *group)
+wsgi_proc_t *wsgi_succession_next_to_retire(const wsgi_succession_t *s, wsgi_proctable_t *table,
+                                            const wsgi_group_t *group)
 {
-    if (wsgi_proctable_count(table, WSGI_PROC_READY) <= group->processes) {
-        return NULL;
+    int ready = wsgi_proctable_count(table, WSGI_PROC_READY);
+    int is_settled = wsgi_proctable_count(table, WSGI_PROC_RETIRING) == 0
+                     && wsgi_proctable_count(table, WSGI_PROC_STARTING) == 0;
+
+    if (ready > s->wanted || (group->stop_first && is_settled && ready == s->wanted)) {
+        return wsgi_proctable_oldest_obsolete(table);
     }
-    return wsgi_proctable_oldest_obsolete(table);
+    return NULL;
 }
 
 apr_time_t wsgi_succession_retirement_end(const wsgi_proc_t *proc, const wsgi_group_t *group, const char *reason,

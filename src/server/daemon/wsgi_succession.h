@@ -19,6 +19,7 @@ enum {
 };
 
 typedef struct {
+    int wanted;                /* workers that serve at once, but for those that replace others; at least 1 */
     apr_interval_time_t pause; /* 0: the last worker did not fail */
     apr_time_t next_start;     /* no new worker before */
     apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
@@ -46,14 +47,20 @@ void wsgi_succession_after(wsgi_succession_t *s, wsgi_death_t death, apr_time_t 
 void wsgi_succession_failed(wsgi_succession_t *s, apr_time_t now);
 
 /**
- * How many workers are to be started now: as many lasting ones as the group wants. Whoever found a changed script waits
- * for a worker that knows it, though the group be complete with ones that do not.
+ * How many workers are to be started now. As many as are wanted, if fewer serve or start; of those that serve and are
+ * to be replaced one after the other gets its replacement, so that there is never more than one beyond what is wanted.
+ * Whoever found a changed script waits for a worker that knows it, though the group be complete with others.
+ * With group->stop_first a worker that has not ended yet still counts.
  */
 int wsgi_succession_missing(const wsgi_succession_t *s, const wsgi_proctable_t *table, const wsgi_group_t *group,
                             apr_time_t now);
 
-/** @return the replaced worker to be retired next, NULL while the group is not complete without it; the oldest first */
-wsgi_proc_t *wsgi_succession_next_to_retire(wsgi_proctable_t *table, const wsgi_group_t *group);
+/**
+ * @return the replaced worker to be retired next, the oldest first; NULL while the group is not complete without it,
+ * or, with group->stop_first, while another one ends or starts
+ */
+wsgi_proc_t *wsgi_succession_next_to_retire(const wsgi_succession_t *s, wsgi_proctable_t *table,
+                                            const wsgi_group_t *group);
 
 /** When a worker that retires now is overdue, 0 never. One that only starts has no requests to finish. */
 apr_time_t wsgi_succession_retirement_end(const wsgi_proc_t *proc, const wsgi_group_t *group, const char *reason,

@@ -32,6 +32,7 @@ typedef struct {
     wsgi_signals_t signals;
     wsgi_control_t keeper;
     wsgi_host_t host;
+    wsgi_group_t limits; /* of the group, but those that vary from worker to worker */
     wsgi_runtime_settings_t settings; /* of the plan, but for join_timeout, which the end of the process sets */
     wsgi_peer_t peer;
     wsgi_threadpool_t *pool;
@@ -55,7 +56,7 @@ static void on_serve(void *context, int fd, int thread, apr_time_t accepted, apr
 static void on_served(void *context)
 {
     worker_t *w = context;
-    apr_int64_t limit = w->group->maximum_requests;
+    apr_int64_t limit = w->limits.maximum_requests;
 
     if (w->group->threads == 1 && limit == 1) {
         wsgi_threadpool_stop_accepting(w->pool); /* wsgi.run_once is true: the application counts on it */
@@ -287,7 +288,7 @@ static wsgi_decision_t decide(worker_t *w)
 
     seen.retired = w->retired;
     seen.reason = w->retire_reason;
-    return wsgi_policy_decide(w->group, &seen, wsgi_clock_now());
+    return wsgi_policy_decide(&w->limits, &seen, wsgi_clock_now());
 }
 
 static void ask_for_replacement(worker_t *w, const char *reason)
@@ -351,6 +352,16 @@ static void end_service(worker_t *w)
     wsgi_shutdown_run(&down);
 }
 
+static void scatter_limits(worker_t *w)
+{
+    unsigned short seed[3] = { (unsigned short)getpid(), (unsigned short)w->start->birth,
+                               (unsigned short)(w->start->birth >> 16) };
+    double chance[2] = { erand48(seed), erand48(seed) };
+
+    w->limits = *w->group;
+    wsgi_policy_scatter(&w->limits, chance);
+}
+
 static void announce(const worker_t *w)
 {
     (void)wsgi_control_send(w->keeper.fd, WSGI_CONTROL_READY, "", 0); /* a keeper that is gone shows as end of file */
@@ -386,6 +397,7 @@ void wsgi_worker_run(const wsgi_worker_start_t *start)
     w->settings = *start->plan->settings;
     w->group = start->plan->group;
     w->log = &start->apache->log;
+    scatter_limits(w);
     wsgi_control_init(&w->keeper, start->keeper);
     set_up(w);
     fill_peer(w);

@@ -21,6 +21,12 @@ typedef struct {
     _Atomic apr_int64_t ended;
 } shared_slot_t;
 
+/* What a thread said last of waiting; the two may be of different requests, which does no harm. */
+typedef struct {
+    _Atomic apr_int64_t accepted;
+    _Atomic apr_int64_t waited;
+} shared_wait_t;
+
 typedef struct {
     _Atomic int generation_ready;
     _Atomic apr_int64_t fresh;
@@ -49,6 +55,7 @@ struct wsgi_board_t {
     _Atomic apr_uint64_t *published; /* PUBLISHED */
     shared_slot_t *slot;        /* slots */
     _Atomic apr_uint64_t *tokens; /* slots x threads: request each thread has, 0 none; kept when a worker dies */
+    shared_wait_t *waits;       /* slots x threads */
 };
 
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads)
@@ -56,7 +63,9 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     apr_size_t scripts = HEAD_BYTES + PUBLISHED * sizeof(apr_uint64_t);
     apr_size_t head = scripts + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
     apr_size_t slot_bytes = (apr_size_t)slots * sizeof(shared_slot_t);
-    apr_size_t bytes = head + slot_bytes + (apr_size_t)slots * (apr_size_t)threads * sizeof(apr_uint64_t);
+    apr_size_t all_threads = (apr_size_t)slots * (apr_size_t)threads;
+    apr_size_t waits = head + slot_bytes + all_threads * sizeof(apr_uint64_t);
+    apr_size_t bytes = waits + all_threads * sizeof(shared_wait_t);
     wsgi_board_t *board = calloc(1, sizeof(*board));
     char *memory;
 
@@ -78,6 +87,7 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     board->scripts = (shared_script_t *)(void *)(memory + scripts);
     board->slot = (shared_slot_t *)(void *)(memory + head);
     board->tokens = (_Atomic apr_uint64_t *)(void *)(memory + head + slot_bytes);
+    board->waits = (shared_wait_t *)(void *)(memory + waits);
     *out = board;
     return APR_SUCCESS;
 }
@@ -369,6 +379,30 @@ void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread)
 {
     wsgi_board_slot_begin(board, slot, thread, 0);
+}
+
+void wsgi_board_slot_waited(wsgi_board_t *board, int slot, int thread, apr_time_t accepted, apr_interval_time_t waited)
+{
+    if (is_slot(board, slot) && thread >= 0 && thread < board->threads) {
+        shared_wait_t *wait = &board->waits[(apr_size_t)slot * (apr_size_t)board->threads + (apr_size_t)thread];
+        atomic_store_explicit(&wait->waited, waited, memory_order_relaxed);
+        atomic_store_explicit(&wait->accepted, accepted, memory_order_relaxed);
+    }
+}
+
+wsgi_load_t wsgi_board_read_load(const wsgi_board_t *board, int slot, apr_time_t since)
+{
+    wsgi_load_t load = { 0, 0 };
+
+    for (int i = 0; is_slot(board, slot) && i < board->threads; i++) {
+        const shared_wait_t *wait = &board->waits[(apr_size_t)slot * (apr_size_t)board->threads + (apr_size_t)i];
+        apr_int64_t waited = atomic_load_explicit(&wait->waited, memory_order_relaxed);
+        load.busy += atomic_load_explicit(token_of(board, slot, i), memory_order_relaxed) != 0;
+        if (atomic_load_explicit(&wait->accepted, memory_order_relaxed) >= since && waited > load.waited) {
+            load.waited = waited;
+        }
+    }
+    return load;
 }
 
 int wsgi_board_read_worker(const wsgi_board_t *board, int slot, wsgi_worker_snapshot_t *out)

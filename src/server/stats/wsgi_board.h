@@ -103,6 +103,17 @@ int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp);
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
 
+/** The request that a thread has taken at `accepted` (microseconds since the epoch) had waited so long before. */
+void wsgi_board_slot_waited(wsgi_board_t *board, int slot, int thread, apr_time_t accepted, apr_interval_time_t waited);
+
+typedef struct {
+    int busy;                   /* threads that have a request */
+    apr_interval_time_t waited; /* the longest that a request taken since then had waited, microseconds */
+} wsgi_load_t;
+
+/** What the threads of a worker do, and what was seen of waiting since `since` (microseconds since the epoch). */
+wsgi_load_t wsgi_board_read_load(const wsgi_board_t *board, int slot, apr_time_t since);
+
 /**
  * Find the worker that took a request, also after its death.
  * @return 1 and a snapshot; 0 when no slot knows the token

@@ -32,6 +32,11 @@ def option_cases():
     yield from (("switch-interval", value) for value in ("", "0", "-1", "abc", "0.1x", "nan"))
     yield from (("home", "relative/path"), ("chroot", "relative/path"))
     yield from (("user", ""), ("group", ""), ("socket-user", ""), ("script-user", ""), ("script-group", ""))
+    yield from (("processes", value) for value in ("2:1", "1:", ":2", "1:2:3", "0:2", "1:10001", "1-2"))
+    yield from ((name, value) for name in ("minimum-processes", "maximum-processes") for value in ("", "0", "1x", "10001", "1:2"))
+    yield from ((name, value) for name in ("maximum-requests-jitter", "maximum-rss", "restart-interval-jitter")
+                for value in ("", "abc", "-1", "1x", "0x10"))
+    yield from (("replace", value) for value in ("", "stop", "Stop-First", "start-last"))
     yield from (("server-metrics", "perhaps"), ("unknown-option", ""), ("Threads", ""))
 
 
@@ -77,6 +82,9 @@ def test_wrong_identity(server, option, value):
     ("WSGIDaemonProcess a =5", ["WSGIDaemonProcess"]),
     ("WSGIDaemonProcess a script-user=daemon script-group=daemon", ["script-user", "script-group"]),
     ("WSGIDaemonProcess a threads=1\nWSGIDaemonProcess a threads=2", ["WSGIDaemonProcess", "a"]),
+    ("WSGIDaemonProcess a processes=2 maximum-processes=3", ["processes", "maximum-processes"]),
+    ("WSGIDaemonProcess a minimum-processes=4 maximum-processes=3", ["minimum-processes", "4", "3"]),
+    ("WSGIDaemonProcess a minimum-processes=4", ["minimum-processes", "maximum-processes"]),
     ("WSGIScriptAlias /x", ["WSGIScriptAlias"]),
     ("WSGIScriptAlias /x /y colour=red", ["WSGIScriptAlias", "colour"]),
     ("WSGIScriptAlias /x /y process-group=", ["WSGIScriptAlias", "process-group"]),
@@ -142,6 +150,9 @@ def test_duplicate_group_names_both_places(server):
     "response-buffer-size=65536 request-buffer-size=0 response-flush-delay=0 cpu-priority=-5 memory-limit=0 stack-size=262144\n",
     "WSGIDaemonProcess good locale=C.UTF-8 lang=C.UTF-8 python-path=/a:/b python-eggs=/x switch-interval=0.01 deadlock-timeout=0\n",
     "WSGIDaemonProcess good threads=1 threads=2\n",
+    "WSGIDaemonProcess good processes=1:8 maximum-rss=0 replace=stop-first maximum-requests=9 maximum-requests-jitter=3\n"
+    "WSGIDaemonProcess better maximum-processes=3 replace=start-first restart-interval=9 restart-interval-jitter=3\n"
+    "WSGIDaemonProcess best minimum-processes=2 maximum-processes=3\n",
     "<VirtualHost *:1>\nServerName a\nWSGIDaemonProcess same threads=2\n</VirtualHost>\n"
     "<VirtualHost *:2>\nServerName a\nWSGIDaemonProcess same threads=2\n</VirtualHost>\n",
     "WSGIPythonHashSeed random\nWSGIPythonWarnings ignore\nWSGIPythonWarnings error::UserWarning\nWSGIPythonOptimize 1\nWSGIPythonEggs /x\n",
