@@ -13,7 +13,9 @@ static struct {
     volatile pid_t owner;
     volatile int control_write, control_read;
     volatile int events_write, events_read;
-} state = { 0, -1, -1, -1, -1 };
+    void (*note_crash)(void *context);
+    void *crash_context;
+} state = { 0, -1, -1, -1, -1, NULL, NULL };
 
 static void write_byte(int fd, int signum)
 {
@@ -44,6 +46,15 @@ static void on_event(int signum)
 static void on_interrupt(int signum)
 {
     (void)signum;
+}
+
+/* The handler is gone when it runs, so that the signal now does what it would have done without it. */
+static void on_crash(int signum)
+{
+    if (getpid() == state.owner) {
+        state.note_crash(state.crash_context);
+    }
+    (void)raise(signum);
 }
 
 static int install(int signum, void (*handler)(int), int flags)
@@ -130,6 +141,19 @@ int wsgi_signals_open_worker(wsgi_signals_t *signals, int service)
         return -1;
     }
     return 0;
+}
+
+int wsgi_signals_on_crash(void (*note)(void *context), void *context)
+{
+    static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    int rc = 0;
+
+    state.note_crash = note;
+    state.crash_context = context;
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+        rc = install(fatal[i], on_crash, SA_RESETHAND | SA_NODEFER) < 0 ? -1 : rc;
+    }
+    return rc;
 }
 
 void wsgi_signals_close_events(void)

@@ -23,6 +23,13 @@ int wsgi_signals_open_keeper(wsgi_signals_t *signals);
 /** Install the handlers of a worker, pipes before handlers. `service`: a threads=0 process handles none of them. */
 int wsgi_signals_open_worker(wsgi_signals_t *signals, int service);
 
+/**
+ * Have `note` called on the thread that a fatal signal hits (SEGV, BUS, FPE, ILL, ABRT), before the process dies of it.
+ * It runs in a signal handler, in a process whose memory may be damaged. Handlers that are installed later, such as
+ * those of Python's faulthandler, come first if they pass the signal on. @return 0, or -1 and errno
+ */
+int wsgi_signals_on_crash(void (*note)(void *context), void *context);
+
 /** Put all handlers of this module and its host back to the default, and close the pipes: after a fork. */
 void wsgi_signals_reset(void);
 

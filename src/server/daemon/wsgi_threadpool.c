@@ -336,6 +336,16 @@ apr_time_t wsgi_threadpool_request(const wsgi_threadpool_t *pool, int thread, ap
     return atomic_load(&t->begun);
 }
 
+int wsgi_threadpool_self(const wsgi_threadpool_t *pool)
+{
+    for (int i = 0; i < pool->settings.threads; i++) {
+        if (pthread_equal(pool->threads[i].handle, pthread_self())) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 int wsgi_threadpool_wait_idle(wsgi_threadpool_t *pool, apr_time_t deadline)
 {
     pthread_mutex_lock(&pool->lock);

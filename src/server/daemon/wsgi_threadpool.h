@@ -56,6 +56,9 @@ apr_int64_t wsgi_threadpool_served(const wsgi_threadpool_t *pool);
  */
 apr_time_t wsgi_threadpool_request(const wsgi_threadpool_t *pool, int thread, apr_int64_t *serial, pthread_t *handle);
 
+/** The number of the calling thread, -1 when it is none of the pool. May be called in a signal handler. */
+int wsgi_threadpool_self(const wsgi_threadpool_t *pool);
+
 /** Wait until no request is in progress. @param deadline monotonic, 0: none. @return whether that came true */
 int wsgi_threadpool_wait_idle(wsgi_threadpool_t *pool, apr_time_t deadline);
 

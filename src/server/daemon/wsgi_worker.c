@@ -104,6 +104,16 @@ static void on_application(void *context)
     on_activity(context);
 }
 
+/* In a signal handler. */
+static void on_crash(void *context)
+{
+    const worker_t *w = context;
+
+    if (w->pool != NULL) {
+        wsgi_board_slot_crashed(w->start->endpoint->board, w->start->slot, wsgi_threadpool_self(w->pool));
+    }
+}
+
 /* ---- start ---- */
 
 static void end_early(const worker_t *w)
@@ -118,7 +128,7 @@ static void end_early(const worker_t *w)
 static void open_signals(worker_t *w)
 {
     wsgi_signals_reset();
-    if (wsgi_signals_open_worker(&w->signals, w->group->threads == 0) < 0) {
+    if (wsgi_signals_open_worker(&w->signals, w->group->threads == 0) < 0 || wsgi_signals_on_crash(on_crash, w) < 0) {
         wsgi_log(w->log, WSGI_HERE, WSGI_LOG_ALERT, errno,
                  WSGI_LOGNO(0027) "Unable to create the pipes for signals in daemon process group '%s'.",
                  w->group->name);

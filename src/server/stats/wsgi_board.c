@@ -11,12 +11,13 @@
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
-/* In shared memory. Every field has one writer at a time: the keeper, or for `tokens` the worker of the slot. */
+/* In shared memory. Every field has one writer at a time: the keeper, or for `culprit` and tokens the worker. */
 typedef struct {
     _Atomic int state;
     _Atomic int pid;
     _Atomic int status;
     _Atomic int generation;
+    _Atomic apr_uint64_t culprit;
     _Atomic apr_int64_t started;
     _Atomic apr_int64_t ended;
 } shared_slot_t;
@@ -165,6 +166,7 @@ int wsgi_board_keeper_take(wsgi_board_t *board, int generation)
         if (claim(board, slot)) {
             atomic_store(&board->slot[slot].pid, 0);
             atomic_store(&board->slot[slot].status, 0);
+            atomic_store(&board->slot[slot].culprit, 0);
             atomic_store(&board->slot[slot].ended, 0);
             atomic_store(&board->slot[slot].generation, generation);
             atomic_store(&board->slot[slot].started, apr_time_now());
@@ -381,6 +383,13 @@ void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread)
     wsgi_board_slot_begin(board, slot, thread, 0);
 }
 
+void wsgi_board_slot_crashed(wsgi_board_t *board, int slot, int thread)
+{
+    if (is_slot(board, slot) && thread >= 0 && thread < board->threads) {
+        atomic_store(&board->slot[slot].culprit, atomic_load(token_of(board, slot, thread)));
+    }
+}
+
 void wsgi_board_slot_waited(wsgi_board_t *board, int slot, int thread, apr_time_t accepted, apr_interval_time_t waited)
 {
     if (is_slot(board, slot) && thread >= 0 && thread < board->threads) {
@@ -419,6 +428,7 @@ int wsgi_board_read_worker(const wsgi_board_t *board, int slot, wsgi_worker_snap
     out->state = (wsgi_worker_state_t)state;
     out->pid = atomic_load(&board->slot[slot].pid);
     out->status = atomic_load(&board->slot[slot].status);
+    out->culprit = atomic_load(&board->slot[slot].culprit);
     out->generation = atomic_load(&board->slot[slot].generation);
     out->started = atomic_load(&board->slot[slot].started);
     out->ended = atomic_load(&board->slot[slot].ended);

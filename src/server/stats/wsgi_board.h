@@ -30,6 +30,7 @@ typedef struct {
     wsgi_worker_state_t state;
     pid_t pid;
     int status;             /* as of waitpid, once state is GONE */
+    apr_uint64_t culprit;   /* token of the request whose thread a fatal signal hit, 0: none or unknown */
     int generation;         /* Apache configuration generation it belongs to */
     apr_time_t started;     /* microseconds since the epoch */
     apr_time_t ended;
@@ -102,6 +103,9 @@ int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp);
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
+
+/** A fatal signal hit this thread: the request that it has is to blame. May be called in a signal handler. */
+void wsgi_board_slot_crashed(wsgi_board_t *board, int slot, int thread);
 
 /** The request that a thread has taken at `accepted` (microseconds since the epoch) had waited so long before. */
 void wsgi_board_slot_waited(wsgi_board_t *board, int slot, int thread, apr_time_t accepted, apr_interval_time_t waited);

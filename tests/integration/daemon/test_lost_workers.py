@@ -39,6 +39,21 @@ def test_in_the_application(server, client, how, cause):
     assert client.get("/").json()["pid"] not in before
 
 
+def test_culprit_and_victims(server, client):
+    """A fatal signal hits one thread; the requests of the others are lost with it, and their log lines say so."""
+    allow_crash(server)
+    held = HeldRequests(server).start(2)
+    assert client.get("/die?how=segv").status == 502
+    assert [one.result().status for one in held] == [502, 502]
+    server.wait_until(lambda: len(server.log.lines("WSGI0146: ")) == 3, 10, "three messages")
+    lines = server.log.lines("WSGI0146: ")
+    assert sum("SIGSEGV) while it ran this request" in line for line in lines) == 1
+    assert sum("SIGSEGV) because of another request in the same process" in line for line in lines) == 2
+    server.log.expect("WSGI0146")
+    server.log.wait_for("Fatal Python error: Segmentation fault")
+    server.log.wait_for('File ".*process.wsgi", line [0-9]+ in die')
+
+
 @pytest.mark.parametrize("how, cause", CAUSES)
 def test_in_the_middle_of_the_body(server, client, how, cause):
     allow_crash(server)
