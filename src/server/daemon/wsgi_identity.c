@@ -29,7 +29,7 @@ static int has_gid(gid_t gid)
     return getresgid(&real, &effective, &saved) == 0 && real == gid && effective == gid && saved == gid;
 }
 
-#else /* the saved ids show when somebody tries to go back to them, see can_return() */
+#else /* the saved ids show when somebody tries to go back to them, see cannot_return() */
 
 static int has_uid(uid_t uid)
 {
@@ -105,13 +105,6 @@ static unsigned long long remaining_capabilities(void)
 
 #endif
 
-/* A way back to root would be a hole, so it is tried. Has no effect when there is none. */
-static int can_return(const wsgi_group_t *group)
-{
-    return (group->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
-           || (group->uid != 0 && group->gid != 0 && (setgid(0) == 0 || setegid(0) == 0));
-}
-
 /* ---- the steps ---- */
 
 /* So that a failure further on, whatever it says, leaves no group of root. */
@@ -186,20 +179,23 @@ static int set_gid(const wsgi_group_t *group, const wsgi_log_sink_t *log)
     return 1;
 }
 
+static int refuse_uid(const wsgi_group_t *group, int error, const wsgi_log_sink_t *log)
+{
+    wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, error,
+             WSGI_LOGNO(0007) "Unable to change to user id %ld for daemon process group '%s'.", (long)group->uid,
+             group->name);
+    wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, 0,
+             WSGI_LOGNO(0008) "A process of daemon process group '%s' is in an undefined state and ends.",
+             group->name);
+    return 0;
+}
+
 static int set_uid(const wsgi_group_t *group, const wsgi_log_sink_t *log)
 {
-    int error = setuid(group->uid) < 0 ? errno : 0;
-
-    if (error != 0 || !has_uid(group->uid) || can_return(group)) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, error,
-                 WSGI_LOGNO(0007) "Unable to change to user id %ld for daemon process group '%s'.", (long)group->uid,
-                 group->name);
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, 0,
-                 WSGI_LOGNO(0008) "A process of daemon process group '%s' is in an undefined state and ends.",
-                 group->name);
-        return 0;
+    if (setuid(group->uid) < 0) {
+        return refuse_uid(group, errno, log);
     }
-    return 1;
+    return has_uid(group->uid) || refuse_uid(group, 0, log);
 }
 
 static int has_no_capabilities(const wsgi_group_t *group, const wsgi_log_sink_t *log)
@@ -216,9 +212,18 @@ static int has_no_capabilities(const wsgi_group_t *group, const wsgi_log_sink_t 
     return 1;
 }
 
+/* A way back to root would be a hole, so it is tried. */
+static int cannot_return(const wsgi_group_t *group, const wsgi_log_sink_t *log)
+{
+    int has_uid_back = group->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0);
+    int has_gid_back = group->uid != 0 && group->gid != 0 && (setgid(0) == 0 || setegid(0) == 0);
+
+    return (!has_uid_back && !has_gid_back) || refuse_uid(group, 0, log);
+}
+
 int wsgi_identity_take(const wsgi_group_t *group, const wsgi_log_sink_t *log)
 {
     /* Groups first: inside the new root there may be no group file. */
     return set_groups(group, log) && enter_root(group, log) && set_gid(group, log) && set_uid(group, log)
-           && has_no_capabilities(group, log);
+           && has_no_capabilities(group, log) && cannot_return(group, log);
 }

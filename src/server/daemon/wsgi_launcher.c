@@ -67,8 +67,11 @@ static void leave_parent(wsgi_retained_t *retained, const wsgi_keeperproc_t *sel
     }
     for (wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
         close(k->control);
-        if (k->endpoint != NULL && k->station != self->station) {
-            wsgi_station_wipe(k->endpoint->secret);
+    }
+    for (int i = 0; i < self->current->count; i++) {
+        const wsgi_member_t *m = &self->current->members[i];
+        if (m->endpoint != NULL && m->station != self->station) {
+            wsgi_station_wipe(m->endpoint->secret);
         }
     }
     close(retained->life_write);

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,18 @@ static int bind_private(int fd, const struct sockaddr_un *addr)
     return error;
 }
 
+/* What is in the way is removed if it can be a socket that was left behind, or a link, which is never followed. */
+static int make_way(const char *path, const wsgi_log_sink_t *log)
+{
+    struct stat info;
+
+    if (lstat(path, &info) < 0 || !(S_ISSOCK(info.st_mode) || S_ISLNK(info.st_mode))) {
+        return EADDRINUSE;
+    }
+    wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, 0, WSGI_LOGNO(0065) "Removing the left-over socket '%s'.", path);
+    return unlink(path) < 0 ? errno : 0;
+}
+
 static apr_status_t bind_to(int fd, const char *path, const wsgi_log_sink_t *log)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -61,10 +74,8 @@ static apr_status_t bind_to(int fd, const char *path, const wsgi_log_sink_t *log
         error = bind_private(fd, &addr);
     }
     if (error == EADDRINUSE) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, 0,
-                 WSGI_LOGNO(0065) "Removing the left-over socket '%s'.", path);
-        (void)unlink(path); /* the second bind tells whether that helped */
-        error = bind_private(fd, &addr);
+        error = make_way(path, log);
+        error = error == 0 ? bind_private(fd, &addr) : error;
     }
     if (error != 0) {
         wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, error, WSGI_LOGNO(0013) "Unable to bind a socket to '%s'.", path);
@@ -72,11 +83,98 @@ static apr_status_t bind_to(int fd, const char *path, const wsgi_log_sink_t *log
     return error;
 }
 
-apr_status_t wsgi_listener_open(int *fd, const char *path, const wsgi_group_t *group, int is_root,
-                                const wsgi_log_sink_t *log)
+/* ---- the file of a socket ---- */
+
+/*
+ * One file is examined and given away, not whatever its path leads to at either moment: who can write to the folder
+ * could otherwise have root give away any file of the system.
+ */
+#ifdef O_PATH
+
+static int examine(int *handle, struct stat *info, const char *path)
+{
+    *handle = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return *handle < 0 ? -1 : fstat(*handle, info);
+}
+
+static int give_away(int handle, const char *path, uid_t owner)
+{
+    (void)path;
+    return fchownat(handle, "", owner, (gid_t)-1, AT_EMPTY_PATH);
+}
+
+#else /* nothing holds a socket's file: at least no link is followed */
+
+static int examine(int *handle, struct stat *info, const char *path)
+{
+    *handle = -1;
+    return lstat(path, info);
+}
+
+static int give_away(int handle, const char *path, uid_t owner)
+{
+    (void)handle;
+    return lchown(path, owner, (gid_t)-1);
+}
+
+#endif
+
+/* Just bound by us: a socket with one name that nobody else may use. A hard link would be a second name. */
+static int is_new_socket(const struct stat *info, int is_root)
+{
+    return S_ISSOCK(info->st_mode) && (info->st_mode & 077) == 0 && info->st_nlink == 1
+           && (!is_root || info->st_uid == geteuid());
+}
+
+static apr_status_t take_file(wsgi_listener_file_t *file, const char *path, const wsgi_group_t *group, int is_root,
+                              const wsgi_log_sink_t *log)
+{
+    struct stat info;
+    int handle = -1, error = examine(&handle, &info, path) < 0 ? errno : 0;
+
+    if (error != 0 || !is_new_socket(&info, is_root)) {
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, error,
+                 WSGI_LOGNO(0261) "What lies at '%s' is not the socket that was just made there; others can write to "
+                                  "the folder, which is not safe for daemon process group '%s'.",
+                 path, group->name);
+        error = error != 0 ? error : EPERM;
+        goto cleanup;
+    }
+    file->dev = info.st_dev;
+    file->ino = info.st_ino;
+    if (is_root && give_away(handle, path, group->socket_uid) < 0) {
+        error = errno;
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, error,
+                 WSGI_LOGNO(0015) "Unable to give the socket '%s' to user id %ld.", path, (long)group->socket_uid);
+    }
+cleanup:
+    if (handle >= 0) {
+        close(handle);
+    }
+    return error;
+}
+
+int wsgi_listener_remove(const char *path, const wsgi_listener_file_t *file)
+{
+    struct stat info;
+
+    if (lstat(path, &info) < 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (info.st_dev != file->dev || info.st_ino != file->ino) {
+        return 0;
+    }
+    return unlink(path) < 0 && errno != ENOENT ? errno : 0;
+}
+
+/* ---- life ---- */
+
+apr_status_t wsgi_listener_open(int *fd, wsgi_listener_file_t *file, const char *path, const wsgi_group_t *group,
+                                int is_root, const wsgi_log_sink_t *log)
 {
     apr_status_t rv = APR_SUCCESS;
 
+    *file = (wsgi_listener_file_t){ 0 };
     *fd = wsgi_socket_new();
     if (*fd < 0 || fcntl(*fd, F_SETFL, 0) < 0) { /* request threads block in accept */
         rv = errno;
@@ -89,15 +187,13 @@ apr_status_t wsgi_listener_open(int *fd, const char *path, const wsgi_group_t *g
     if (rv != APR_SUCCESS) {
         goto cleanup;
     }
-    if (listen(*fd, group->listen_backlog) < 0) {
+    rv = take_file(file, path, group, is_root, log);
+    if (rv == APR_SUCCESS && listen(*fd, group->listen_backlog) < 0) {
         rv = errno;
         wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, rv, WSGI_LOGNO(0014) "Unable to listen on the socket '%s'.", path);
-        goto cleanup;
     }
-    if (is_root && chown(path, group->socket_uid, (gid_t)-1) < 0) {
-        rv = errno;
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, rv,
-                 WSGI_LOGNO(0015) "Unable to give the socket '%s' to user id %ld.", path, (long)group->socket_uid);
+    if (rv != APR_SUCCESS) {
+        (void)wsgi_listener_remove(path, file); /* what cannot be removed either is removed by a later start */
     }
 cleanup:
     if (rv != APR_SUCCESS && *fd >= 0) {
@@ -107,13 +203,10 @@ cleanup:
     return rv;
 }
 
-void wsgi_listener_close(int fd, const char *path, int remove, const wsgi_log_sink_t *log)
+void wsgi_listener_close(int fd, const char *path, const wsgi_log_sink_t *log)
 {
     if (close(fd) < 0) {
         wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, errno, WSGI_LOGNO(0072) "Unable to close the socket '%s'.", path);
-    }
-    if (remove && unlink(path) < 0 && errno != ENOENT) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, errno, WSGI_LOGNO(0073) "Unable to remove the socket '%s'.", path);
     }
 }
 
@@ -131,7 +224,7 @@ static pid_t pid_in(const char *file, const char *name)
         return 0;
     }
     pid = strtol(file + len + 1, &end, 10);
-    return pid > 0 && *end == '.' ? (pid_t)pid : 0;
+    return pid > 0 && pid <= INT_MAX && *end == '.' ? (pid_t)pid : 0;
 }
 
 static int is_left_behind(const char *path, pid_t pid)

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/wsgi_listener.h"
-
 enum {
     MIN_SLOTS = 16,
     SLOTS_PER_PROCESS = 4 /* old, new and replaced workers at once */
@@ -93,7 +91,7 @@ static void take_path(wsgi_station_t *taker, wsgi_station_t *replaced)
 {
     replaced->path_taken = 1;
     memcpy(taker->secret, replaced->secret, sizeof(taker->secret));
-    (void)unlink(replaced->path); /* bind reports what is in the way */
+    (void)wsgi_listener_remove(replaced->path, &replaced->file); /* bind reports what is in the way */
 }
 
 void wsgi_station_wipe(unsigned char secret[WSGI_SECRET_BYTES])
@@ -157,7 +155,7 @@ static apr_status_t open_station(wsgi_station_t **out, wsgi_station_t *list, con
     if (replaced != NULL) {
         take_path(s, replaced);
     }
-    rv = wsgi_listener_open(&s->fd, path, group, apache->is_root, &apache->log); /* logs */
+    rv = wsgi_listener_open(&s->fd, &s->file, path, group, apache->is_root, &apache->log); /* logs */
     if (rv != APR_SUCCESS) {
         free_station(s);
         return rv;
@@ -189,7 +187,13 @@ apr_status_t wsgi_station_take(wsgi_station_t **out, wsgi_station_t **list, cons
 
 void wsgi_station_close(wsgi_station_t *station, const wsgi_log_sink_t *log)
 {
-    wsgi_listener_close(station->fd, station->path, !station->path_taken, log);
+    int error = station->path_taken ? 0 : wsgi_listener_remove(station->path, &station->file);
+
+    if (error != 0) {
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, error, WSGI_LOGNO(0073) "Unable to remove the socket '%s'.",
+                 station->path);
+    }
+    wsgi_listener_close(station->fd, station->path, log);
     free_station(station);
 }
 

@@ -2,6 +2,7 @@
 #define WSGI_STATION_H
 
 #include "daemon/wsgi_handover.h"
+#include "daemon/wsgi_listener.h"
 
 /**
  * What a process group keeps over graceful restarts: its listener and the path of that, its secret, its board. In the
@@ -13,6 +14,7 @@ struct wsgi_station_t {
     char *identity; /* what must not change for it to be kept; the name of the group is its first line */
     char *path;
     int fd;
+    wsgi_listener_file_t file; /* what its path led to when it was bound */
     unsigned char secret[WSGI_SECRET_BYTES];
     wsgi_board_t *board;
     int generation; /* of the configuration that uses it, or used it last */
@@ -27,7 +29,10 @@ struct wsgi_station_t {
 apr_status_t wsgi_station_take(wsgi_station_t **out, wsgi_station_t **list, const wsgi_group_t *group,
                                const wsgi_apache_t *apache, apr_pool_t *ptemp);
 
-/** Close its listener, remove its path if it is still its own, and free it. It is in no list any more. */
+/**
+ * Close its listener, remove its path if it is still its own, and free it. It is in no list any more. Failures are
+ * logged (WSGI0072, 0073).
+ */
 void wsgi_station_close(wsgi_station_t *station, const wsgi_log_sink_t *log);
 
 /** In a process of another group: close and forget what the station holds, without freeing it. */

@@ -199,10 +199,12 @@ static apr_status_t end_generation(void *data)
     if (current->apache.is_ungraceful(current->apache.context)) {
         stop_all(current);
     }
-    for (wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
-        if (k->endpoint != NULL) { /* or it would stay in memory that keepers of other groups inherit */
-            wsgi_station_wipe(k->endpoint->secret);
+    for (int i = 0; i < current->count; i++) {
+        if (current->members[i].endpoint != NULL) { /* or it would stay in memory that keepers of others inherit */
+            wsgi_station_wipe(current->members[i].endpoint->secret);
         }
+    }
+    for (wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
         k->current = NULL;
         k->plan = NULL;
         k->endpoint = NULL;

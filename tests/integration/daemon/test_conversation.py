@@ -77,6 +77,7 @@ class FalseWorker:
 
     def __init__(self, path):
         os.unlink(path)
+        self.path = path
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)
         os.chmod(path, 0o777)
@@ -103,6 +104,7 @@ class FalseWorker:
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        os.unlink(self.path) # Apache removes its own socket only
 
 
 @pytest.fixture(scope="module")
