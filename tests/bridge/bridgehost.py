@@ -92,6 +92,12 @@ class Host:
                                         stdout=subprocess.PIPE, stderr=stderr, env=environment)
         self.ended = False
         self.command("setting python_home " + build.prefix)
+        for setting in filter(None, os.environ.get("WSGI_TEST_SETTINGS", "").split(",")):
+            self.command("setting " + setting.replace("=", " "))
+        for scope in settings.pop("scopes", []):
+            self.command("scope")
+            for name, value in scope.items():
+                self.command("scoped %s %s" % (name, value))
         for name, value in settings.items():
             self.command("setting %s %s" % (name, value))
 

@@ -24,6 +24,7 @@ typedef struct {
     const wsgi_bridge_t *bridge;
     wsgi_runtime_t *runtime;
     wsgi_runtime_settings_t settings;
+    apr_array_header_t *scopes; /* of settings */
     wsgi_host_t host;
     wsgi_route_t route;
     wsgi_request_t request;
@@ -106,15 +107,22 @@ typedef struct {
 
 static const place_t setting_places[] = {
     TEXT(wsgi_runtime_settings_t, process_group),     TEXT(wsgi_runtime_settings_t, python_home),
-    TEXT(wsgi_runtime_settings_t, python_path),       TEXT(wsgi_runtime_settings_t, python_eggs),
+    TEXT(wsgi_runtime_settings_t, python_eggs),
     TEXT(wsgi_runtime_settings_t, home),              NUMBER(wsgi_runtime_settings_t, set_user_environment),
     NUMBER(wsgi_runtime_settings_t, optimize),        NUMBER(wsgi_runtime_settings_t, dont_write_bytecode),
     NUMBER(wsgi_runtime_settings_t, hash_seed_given), NUMBER(wsgi_runtime_settings_t, destroy_interpreter),
-    NUMBER(wsgi_runtime_settings_t, restrict_stdin),  NUMBER(wsgi_runtime_settings_t, restrict_stdout),
-    NUMBER(wsgi_runtime_settings_t, restrict_signal), NUMBER(wsgi_runtime_settings_t, case_sensitive),
+    NUMBER(wsgi_runtime_settings_t, case_sensitive),
     NUMBER(wsgi_runtime_settings_t, is_service),      NUMBER(wsgi_runtime_settings_t, multithread),
     NUMBER(wsgi_runtime_settings_t, multiprocess),    NUMBER(wsgi_runtime_settings_t, run_once),
     NUMBER(wsgi_runtime_settings_t, is_single_process),
+    { NULL, 0, 0 },
+};
+
+static const place_t scope_places[] = {
+    TEXT(wsgi_scope_t, process_group),         TEXT(wsgi_scope_t, application_group),
+    TEXT(wsgi_scope_t, python_path),           NUMBER(wsgi_scope_t, restrict_stdin),
+    NUMBER(wsgi_scope_t, restrict_stdout),     NUMBER(wsgi_scope_t, restrict_signal),
+    NUMBER(wsgi_scope_t, per_interpreter_gil), NUMBER(wsgi_scope_t, free_threading),
     { NULL, 0, 0 },
 };
 
@@ -141,6 +149,37 @@ static int set_place(const place_t *places, void *base, const char *name, const 
         return 1;
     }
     return 0;
+}
+
+/* A field of the base, or of a scope. */
+static int set_scope(wsgi_scope_t *scope, const char *name, const char *value, apr_pool_t *pool)
+{
+    if (same(name, "switch_interval")) {
+        scope->switch_interval = atof(value);
+        return 1;
+    }
+    return set_place(scope_places, scope, name, value, pool);
+}
+
+/* scope: a new one; those that follow set its fields with `scoped NAME VALUE`. */
+static int add_scope(host_t *host)
+{
+    wsgi_scope_t scope = { .per_interpreter_gil = WSGI_INHERIT, .free_threading = WSGI_INHERIT,
+                           .restrict_stdin = WSGI_INHERIT, .restrict_stdout = WSGI_INHERIT,
+                           .restrict_signal = WSGI_INHERIT };
+
+    if (host->scopes == NULL) {
+        host->scopes = apr_array_make(host->pool, 4, sizeof(wsgi_scope_t));
+        host->settings.scopes = host->scopes;
+    }
+    APR_ARRAY_PUSH(host->scopes, wsgi_scope_t) = scope;
+    return 1;
+}
+
+static int set_last_scope(host_t *host, const char *name, const char *value)
+{
+    return host->scopes != NULL &&
+           set_scope(&APR_ARRAY_IDX(host->scopes, host->scopes->nelts - 1, wsgi_scope_t), name, value, host->pool);
 }
 
 static int set_plan(host_t *host, const char *name, char *value)
@@ -358,10 +397,6 @@ static int do_setting_command(host_t *host, const char *command, char *rest)
         wsgi_fields_unset(&host->variables, rest);
     } else if (same(command, "setting")) {
         const char *name = word(&rest);
-        if (same(name, "switch_interval")) {
-            host->settings.switch_interval = atof(rest);
-            return 1;
-        }
         if (same(name, "join_timeout")) {
             host->settings.join_timeout = atoll(rest);
             return 1;
@@ -372,7 +407,13 @@ static int do_setting_command(host_t *host, const char *command, char *rest)
             host->settings.warnings = filters;
             return 1;
         }
-        return set_place(setting_places, &host->settings, name, rest, host->pool);
+        return set_place(setting_places, &host->settings, name, rest, host->pool) ||
+               set_scope(&host->settings.base, name, rest, host->pool);
+    } else if (same(command, "scope")) {
+        return add_scope(host);
+    } else if (same(command, "scoped")) {
+        const char *name = word(&rest);
+        return set_last_scope(host, name, rest);
     } else if (same(command, "route")) {
         const char *name = word(&rest);
         return set_place(route_places, &host->route, name, rest, host->pool);
@@ -399,7 +440,7 @@ static void set_defaults(host_t *host)
 {
     host->settings.process_group = "";
     host->settings.destroy_interpreter = 1;
-    host->settings.restrict_signal = 1;
+    host->settings.base.restrict_signal = 1;
     host->settings.case_sensitive = 1;
     host->settings.multithread = 1;
     host->settings.maximum_processes = 2;

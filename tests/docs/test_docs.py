@@ -18,6 +18,7 @@ CONTEXTS = {
     "IN_SECTIONS": "server config, virtual host, directory",
     "RSRC_CONF": "server config, virtual host",
     "GLOBAL": "server config only",
+    "SCOPED": "server config only, and :doc:`WSGIInterpreterOptions`",
     "ANYWHERE": "anywhere",
 }
 
@@ -79,13 +80,15 @@ def test_messages_come_from_the_source(html, number, severity, words):
 
 def command_table():
     """Yield (directive, context) as the command table says."""
-    source = read(SERVER / "config" / "wsgi_directives.c")
+    source = read(SERVER / "config" / "wsgi_directives.c") + read(SERVER / "config" / "wsgi_sections.c")
     table = re.search(r"command_rec \w+\[\] = \{(.*?)\n *\};", source, re.DOTALL).group(1)
-    for row in re.finditer(r'\b([A-Z][A-Z0-9_]+)\(\s*"(\w+)",(.*?)\)(?=,\n)', table, re.DOTALL):
+    for row in re.finditer(r'\b([A-Z][A-Z0-9_]+)\(\s*"<?(\w+)",(.*?)\)(?=,\n)', table, re.DOTALL):
         macro, name, rest = row.groups()
         setter = rest.split(",")[0].strip()
         if macro == "RELIC":
             yield name, CONTEXTS["ANYWHERE"]
+        elif "SCOPE_" in macro + rest:
+            yield name, CONTEXTS["SCOPED"]
         elif macro.startswith("SETUP_") or is_global(source, setter):
             yield name, CONTEXTS["GLOBAL"]
         else:
@@ -106,7 +109,7 @@ def test_context_of_directive(name, context):
 @pytest.mark.parametrize("name", sorted(name for name, _ in command_table()))
 def test_page_of_directive_is_complete(name):
     page = read(PAGES / (name + ".rst"))
-    assert "``%s " % name in field(page, "Syntax")
+    assert re.search("``<?%s " % name, field(page, "Syntax"))
     assert field(page, "Default") and field(page, "Merging")
     assert "\nExample\n-------\n" in page and "\nWhat goes wrong\n---------------\n" in page
 

@@ -23,7 +23,7 @@ OWNERS = {
 def directives(text):
     """Return the names in a command table: rows are macro calls whose first argument is the name."""
     table = re.search(r"command_rec \w+\[\] = \{(.*?)\n *\};", without_comments(text), re.DOTALL)
-    return re.findall(r'\b[A-Z][A-Z0-9_]+\(\s*"(\w+)"', table.group(1)) if table else []
+    return re.findall(r'\b[A-Z][A-Z0-9_]+\(\s*"<?(\w+)"', table.group(1)) if table else []
 
 
 def options(text):
@@ -111,11 +111,11 @@ def test_check_reads_tables():
     assert directives("""
         #define ROW(name) AP_INIT_TAKE1("NotARow", name)
         const command_rec wsgi_directives[] = {
-            AP_INIT_FLAG("WSGIOne", f, NULL, OR_ALL, "Help"), /* AP_INIT_FLAG("WSGINone", */
+            AP_INIT_FLAG("WSGIOne", f, NULL, OR_ALL, "Help"), AP_INIT_RAW_ARGS("<WSGISection", f, NULL, 0, "Help"), /* AP_INIT_FLAG("WSGINone", */
             RELIC(
                 "WSGITwo", "it"),
             { .name = NULL }
-        };""") == ["WSGIOne", "WSGITwo"]
+        };""") == ["WSGIOne", "WSGISection", "WSGITwo"]
     assert options("""const wsgi_option_t wsgi_options_import[] = {
         { "process-group", WSGI_OPT_TEXT, 0, ANY },
         { NULL, WSGI_OPT_TEXT, 0, ANY }\n};""") == [("wsgi_options_import", "process-group")]

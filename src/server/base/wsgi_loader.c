@@ -387,6 +387,21 @@ static apr_status_t open_table(const wsgi_bridge_t **out, const char **why, cons
     return APR_SUCCESS;
 }
 
+int wsgi_loader_bridge_version(int *major, int *minor, int *free_threaded, const char *python_home, apr_pool_t *pool)
+{
+    version_t version;
+    const char *path, *why;
+
+    if (wsgi_loader_find(&path, &why, python_home, own_folder(pool), WSGI_DEFAULT_SOABI, pool) != APR_SUCCESS
+        || !parse_soabi(&version, strrchr(path, '/') + strlen("/" BRIDGE_PREFIX))) {
+        return 0;
+    }
+    *major = version.major;
+    *minor = version.minor;
+    *free_threaded = version.free_threaded;
+    return 1;
+}
+
 apr_status_t wsgi_loader_open(const wsgi_bridge_t **out, const char **why, const char *python_home, apr_pool_t *pool)
 {
     const char *path;

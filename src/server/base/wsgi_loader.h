@@ -40,6 +40,9 @@ apr_status_t wsgi_loader_find(const char **path, const char **why, const char *p
  */
 int wsgi_loader_version(int *major, int *minor, int *free_threaded, const char *home, apr_pool_t *pool);
 
+/** The version that the bridge is for which wsgi_loader_open() would open. @return 0 if it would find none */
+int wsgi_loader_bridge_version(int *major, int *minor, int *free_threaded, const char *python_home, apr_pool_t *pool);
+
 /** Whether a file name is that of a bridge for this version; major 0: for any. */
 int wsgi_loader_fits(const char *file, int major, int minor, int free_threaded);
 

@@ -102,11 +102,28 @@ typedef struct {
     int server_metrics;
 } wsgi_group_t;
 
+/** Value of a flag of wsgi_scope_t that nobody set. */
+#define WSGI_INHERIT (-1)
+
+/**
+ * What may be set for some interpreters only: by <WSGIInterpreterOptions>, or at top level for all of them.
+ * wsgi_scopes.h tells what applies to which.
+ */
+typedef struct {
+    const char *process_group;     /* "" = embedded; NULL: any */
+    const char *application_group; /* "" = main interpreter; NULL: any */
+    const char *defined_at;        /* "file:line"; NULL at top level */
+    const char *python_path;       /* dir[:dir...]; NULL: not set */
+    double switch_interval;        /* seconds; 0: not set */
+    int per_interpreter_gil;       /* flags: 0, 1, WSGI_INHERIT */
+    int free_threading;
+    int restrict_stdin, restrict_stdout, restrict_signal;
+} wsgi_scope_t;
+
 /** How Python is set up in one process. Made by the host from its configuration; see wsgi_bridge.h. */
 typedef struct {
     const char *process_group;  /* "" in an Apache child */
     const char *python_home;    /* NULL: Python decides; PREFIX or PREFIX:EXEC_PREFIX */
-    const char *python_path;    /* dir[:dir...] or NULL */
     const char *python_eggs;    /* NULL: none */
     const char *home;           /* first on sys.path; NULL in an Apache child */
     int set_user_environment;   /* HOME, USER ... in os.environ; daemons only */
@@ -115,10 +132,10 @@ typedef struct {
     const apr_array_header_t *warnings; /* const char *, -W syntax */
     int hash_seed_given;
     unsigned long hash_seed;    /* used if given; else random */
-    double switch_interval;     /* 0: Python's */
+    wsgi_scope_t base;          /* without selectors, every flag set: what applies unless `scopes` say otherwise */
+    const apr_array_header_t *scopes; /* wsgi_scope_t, in the order of the configuration; NULL: none */
     int destroy_interpreter;
     apr_interval_time_t join_timeout; /* stop(): wait so long for threads that are no daemons; 0: for ever */
-    int restrict_stdin, restrict_stdout, restrict_signal;
     int case_sensitive;
     int is_service;             /* threads=0 daemon */
     int is_single_process;      /* Apache runs as one process (httpd -X): leave stdin and stdout alone */

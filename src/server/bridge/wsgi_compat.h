@@ -8,6 +8,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #if PY_VERSION_HEX < 0x03090000
 #error "Python 3.9 or newer is needed"
@@ -69,6 +71,81 @@ static inline PyTypeObject *wsgi_compat_seal(PyObject *type)
     }
 #endif
 
+/* Whether a sub-interpreter can have a GIL of its own; whether this Python was built to do without any. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define WSGI_HAS_OWN_GIL 1
+#else
+#define WSGI_HAS_OWN_GIL 0
+#endif
+#if defined(Py_GIL_DISABLED)
+#define WSGI_HAS_FREE_THREADING 1
+#else
+#define WSGI_HAS_FREE_THREADING 0
+#endif
+
+/**
+ * Make a sub-interpreter. GIL: held, of the main interpreter; on success that of the new one is, on failure the
+ * caller's again. With a GIL of its own it follows the rules that Python sets for such: no fork, no exec, no daemon
+ * threads, only extension modules that declare support.
+ * @return its first thread state; NULL with `why` set to a constant text, or NULL if Python does not say
+ */
+static inline PyThreadState *wsgi_compat_new_interpreter(int own_gil, const char **why)
+{
+    PyThreadState *caller = PyThreadState_Get();
+    PyThreadState *made = NULL;
+#if PY_VERSION_HEX >= 0x030C0000
+    PyInterpreterConfig config = {
+        .use_main_obmalloc = !own_gil,
+        .allow_fork = !own_gil,
+        .allow_exec = !own_gil,
+        .allow_threads = 1,
+        .allow_daemon_threads = !own_gil,
+        .check_multi_interp_extensions = own_gil || WSGI_HAS_FREE_THREADING, /* such builds refuse anything else */
+        .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
+    };
+    PyStatus status = Py_NewInterpreterFromConfig(&made, &config);
+
+    *why = PyStatus_Exception(status) ? status.err_msg : NULL;
+#else
+    (void)own_gil;
+    made = Py_NewInterpreter();
+    *why = NULL;
+#endif
+    if (made == NULL) {
+        PyThreadState_Swap(caller);
+    }
+    return made;
+}
+
+/**
+ * Py_InitializeFromConfig() with the GIL as it is to be: builds that can do without would otherwise decide by
+ * themselves, or by an environment variable.
+ */
+static inline PyStatus wsgi_compat_initialise(PyConfig *config, int free_threading)
+{
+#if defined(Py_GIL_DISABLED)
+    static const char variable[] = "PYTHON_GIL"; /* beats the field */
+    const char *value = getenv(variable);
+    char *kept = value != NULL ? strdup(value) : NULL;
+    PyStatus status;
+
+    if ((value != NULL && kept == NULL) || unsetenv(variable) != 0) {
+        free(kept);
+        return PyStatus_NoMemory();
+    }
+    config->enable_gil = !free_threading;
+    status = Py_InitializeFromConfig(config);
+    if (kept != NULL && setenv(variable, kept, 1) != 0 && !PyStatus_Exception(status)) {
+        status = PyStatus_NoMemory();
+    }
+    free(kept);
+    return status;
+#else
+    (void)free_threading;
+    return Py_InitializeFromConfig(config);
+#endif
+}
+
 /*
  * Where the GIL guards a struct, a build without GIL locks the object that owns it. Both are given up while a
  * thread is detached (PyEval_SaveThread), so code between the two macros is right for both or for none.
@@ -76,7 +153,7 @@ static inline PyTypeObject *wsgi_compat_seal(PyObject *type)
 #if PY_VERSION_HEX >= 0x030D0000
 #define WSGI_BEGIN_CRITICAL(object)                                                         \
     (void)(object);                                                                         \
-    Py_BEGIN_CRITICAL_SECTION(object)
+    Py_BEGIN_CRITICAL_SECTION(object);
 #define WSGI_END_CRITICAL() Py_END_CRITICAL_SECTION()
 #else
 #define WSGI_BEGIN_CRITICAL(object)                                                         \

@@ -1,6 +1,7 @@
 #include "bridge/wsgi_equip.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,26 +33,82 @@ static int import_threading(wsgi_interp_t *interp)
     return import_quietly("threading");
 }
 
-static int set_switch_interval(wsgi_interp_t *interp)
-{
-    double interval = interp->runtime->settings->switch_interval;
-    PyObject *function, *result;
+/* ---- switch interval ---- */
 
-    if (interval <= 0 || interp != interp->runtime->main) {
-        return 0; /* interpreters that share the GIL share this as well */
-    }
-    function = PySys_GetObject("setswitchinterval"); /* borrowed */
-    result = function != NULL ? PyObject_CallFunction(function, "d", interval) : NULL;
+enum { NUMBER_SIZE = 32 };
+
+/* As libc writes it: APR leaves out the 0 before the point. */
+static const char *number_text(char text[NUMBER_SIZE], double number)
+{
+    snprintf(text, NUMBER_SIZE, "%g", number);
+    return text;
+}
+
+static void apply_switch_interval(wsgi_interp_t *interp)
+{
+    double seconds = interp->options.switch_interval;
+    char text[NUMBER_SIZE];
+    const char *interval = number_text(text, seconds);
+    PyObject *function = PySys_GetObject("setswitchinterval"); /* borrowed */
+    PyObject *result = function != NULL ? PyObject_CallFunction(function, "d", seconds) : NULL;
+
     if (result == NULL) {
         wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
-                           WSGI_LOGNO(0211) "The switch interval %g cannot be applied %s.", interval,
+                           WSGI_LOGNO(0211) "The switch interval %s cannot be applied %s.", interval,
                            interp->runtime->process);
         wsgi_pyerror_take_setup(interp);
-        return 0;
+        return;
     }
     Py_DECREF(result);
-    wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Switch interval is %g s %s.", interval,
-                       interp->runtime->process);
+    wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                       "Switch interval is %s s in the %s %s.", interval, interp->label, interp->runtime->process);
+}
+
+/* Threads that need not wait for each other are not switched. */
+static void refuse_switch_interval(const wsgi_interp_t *interp)
+{
+    const wsgi_runtime_t *runtime = interp->runtime;
+    char text[NUMBER_SIZE];
+    const char *interval = number_text(text, interp->options.switch_interval);
+
+    if (interp->options.switch_interval_by != WSGI_SET_BY_BASE) {
+        wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                           WSGI_LOGNO(0205) "The switch interval %s of the %s %s is not applied: free threading is "
+                           "active.", interval, interp->label, runtime->process);
+    } else if (wsgi_runtime_is_embedded(runtime)) {
+        wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                           WSGI_LOGNO(0203) "The switch interval %s is not applied %s: free threading is active.",
+                           interval, runtime->process);
+    } else {
+        wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                           WSGI_LOGNO(0204) "The option switch-interval=%s is not applied %s: free threading is "
+                           "active.", interval, runtime->process);
+    }
+}
+
+/* A GIL has one interval, which its first interpreter sets for all that share it. */
+static int set_switch_interval(wsgi_interp_t *interp)
+{
+    const wsgi_runtime_t *runtime = interp->runtime;
+    const wsgi_interp_options_t *options = &interp->options;
+    int is_first = interp == runtime->main || interp->own_gil;
+    char text[NUMBER_SIZE];
+
+    if (options->switch_interval <= 0) {
+        return 0;
+    }
+    if (runtime->free_threaded) {
+        if (is_first || options->switch_interval_by == WSGI_SET_FOR_INTERPRETER) {
+            refuse_switch_interval(interp);
+        }
+    } else if (is_first) {
+        apply_switch_interval(interp);
+    } else if (options->switch_interval_by == WSGI_SET_FOR_INTERPRETER) {
+        wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                           WSGI_LOGNO(0199) "The switch interval %s of the %s %s is not applied: it would change all "
+                           "interpreters that share the GIL. Give it one of its own with WSGIPerInterpreterGIL.",
+                           number_text(text, options->switch_interval), interp->label, runtime->process);
+    }
     return 0;
 }
 
@@ -84,7 +141,7 @@ static int set_stdout(wsgi_interp_t *interp)
     if (settings->is_single_process) {
         return 0; /* a debugger may be talking to the terminal */
     }
-    if (set_stream("stdout", settings->restrict_stdout ? wsgi_guards_restricted(interp->pystate, "sys.stdout")
+    if (set_stream("stdout", interp->options.restrict_stdout ? wsgi_guards_restricted(interp->pystate, "sys.stdout")
                                                        : wsgi_pylog_stream(interp->pystate, "<stdout>")) < 0) {
         wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
                            WSGI_LOGNO(0186) "sys.stdout cannot be replaced in the %s %s.", interp->label,
@@ -98,7 +155,7 @@ static int set_stdin(wsgi_interp_t *interp)
 {
     const wsgi_runtime_settings_t *settings = interp->runtime->settings;
 
-    if (settings->is_single_process || !settings->restrict_stdin) {
+    if (settings->is_single_process || !interp->options.restrict_stdin) {
         return 0;
     }
     if (set_stream("stdin", wsgi_guards_restricted(interp->pystate, "sys.stdin")) < 0) {
@@ -131,7 +188,7 @@ static int set_signals(wsgi_interp_t *interp)
                                interp->label, interp->runtime->process);
             wsgi_pyerror_take_setup(interp);
         }
-    } else if (settings->restrict_signal && wsgi_guards_install_signal(interp->pystate) < 0) {
+    } else if (interp->options.restrict_signal && wsgi_guards_install_signal(interp->pystate) < 0) {
         wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
                            WSGI_LOGNO(0183) "signal.signal cannot be replaced in the %s %s.", interp->label,
                            interp->runtime->process);
@@ -312,8 +369,10 @@ static int set_path(wsgi_interp_t *interp)
 {
     const wsgi_runtime_settings_t *settings = interp->runtime->settings;
     PyObject *path = PySys_GetObject("path"); /* borrowed */
+    const char *list;
+    int layer;
 
-    if (settings->python_path == NULL && settings->home == NULL) {
+    if (wsgi_scopes_python_path(settings, interp->name, 0) == NULL && settings->home == NULL) {
         return 0;
     }
     if (path == NULL || !PyList_Check(path)) {
@@ -322,8 +381,10 @@ static int set_path(wsgi_interp_t *interp)
                            interp->runtime->process);
         return 0;
     }
-    if (settings->python_path != NULL && add_directories(interp, path, settings->python_path) < 0) {
-        wsgi_pyerror_take_setup(interp);
+    for (layer = 0; (list = wsgi_scopes_python_path(settings, interp->name, layer)) != NULL; layer++) {
+        if (add_directories(interp, path, list) < 0) {
+            wsgi_pyerror_take_setup(interp);
+        }
     }
     return settings->home != NULL ? insert_home(path, settings->home) : 0;
 }

@@ -45,6 +45,7 @@ static wsgi_interp_t *alloc_interp(wsgi_runtime_t *runtime, const char *name)
     interp->runtime = runtime;
     interp->name = strdup(name);
     interp->label = make_label(name);
+    wsgi_scopes_resolve(&interp->options, runtime->settings, name);
     if (interp->name == NULL || interp->label == NULL || wsgi_scripts_init(&interp->scripts, runtime) < 0) {
         free_interp(interp);
         return NULL;
@@ -70,13 +71,14 @@ static wsgi_interp_t *find(wsgi_runtime_t *runtime, const char *name)
     return NULL;
 }
 
-/* GIL held, of the interpreter itself. */
-static void report_failure(wsgi_interp_t *interp)
+/* GIL held, of the interpreter itself or, if there is none, of the main one. `why` NULL: Python did not say. */
+static void report_failure(wsgi_interp_t *interp, const char *why)
 {
     PyObject *exception = wsgi_compat_take_exception();
 
     wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,
-                       WSGI_LOGNO(0035) "Unable to set up the %s %s.", interp->label, interp->runtime->process);
+                       WSGI_LOGNO(0035) "Unable to set up the %s %s%s%s.", interp->label, interp->runtime->process,
+                       why != NULL ? ": " : "", why != NULL ? why : "");
     if (exception != NULL) {
         wsgi_compat_set_exception(exception);
         wsgi_pyerror_take_setup(interp);
@@ -99,7 +101,7 @@ wsgi_interp_t *wsgi_interp_adopt_main(wsgi_runtime_t *runtime, wsgi_thread_t *th
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Setting up the %s %s.", interp->label,
                        runtime->process);
     if (wsgi_equip(interp) < 0) {
-        report_failure(interp);
+        report_failure(interp, NULL);
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
                  WSGI_LOGNO(0038) "The main interpreter %s could not be set up; Python handlers are unavailable.",
                  runtime->process);
@@ -107,6 +109,24 @@ wsgi_interp_t *wsgi_interp_adopt_main(wsgi_runtime_t *runtime, wsgi_thread_t *th
     }
     publish(interp);
     return interp;
+}
+
+/* No GIL. */
+static void decide_gil(wsgi_interp_t *interp)
+{
+    wsgi_runtime_t *runtime = interp->runtime;
+
+    interp->own_gil = WSGI_HAS_OWN_GIL && interp->options.per_interpreter_gil && !runtime->free_threaded;
+    if (runtime->free_threaded && interp->options.per_interpreter_gil) {
+        wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
+                 WSGI_LOGNO(0202) "The %s %s is to have its own GIL, but while free threading is active there is none.",
+                 interp->label, runtime->process);
+    }
+    wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Creating %s %s%s.", interp->label,
+             runtime->process,
+             interp->own_gil          ? ", with its own GIL"
+             : runtime->free_threaded ? ", with free threading"
+                                      : "");
 }
 
 /*
@@ -117,18 +137,18 @@ wsgi_interp_t *wsgi_interp_adopt_main(wsgi_runtime_t *runtime, wsgi_thread_t *th
 static int start_interp(wsgi_interp_t *interp)
 {
     PyThreadState *caller = PyThreadState_Get();
+    const char *why;
     int rc;
 
-    interp->home = Py_NewInterpreter();
+    interp->home = wsgi_compat_new_interpreter(interp->own_gil, &why);
     if (interp->home == NULL) {
-        PyThreadState_Swap(caller);
-        report_failure(interp);
+        report_failure(interp, why);
         return -1;
     }
     interp->state = PyThreadState_GetInterpreter(interp->home);
     rc = wsgi_equip(interp);
     if (rc < 0) {
-        report_failure(interp);
+        report_failure(interp, NULL);
         Py_CLEAR(interp->module);
         Py_EndInterpreter(interp->home);
     }
@@ -143,12 +163,14 @@ static wsgi_interp_t *create(wsgi_thread_t *thread, const char *name)
     wsgi_interp_t *interp = alloc_interp(runtime, name);
     int rc;
 
-    if (interp == NULL || wsgi_interp_enter(thread, runtime->main) < 0) {
+    if (interp == NULL) {
+        return NULL;
+    }
+    decide_gil(interp);
+    if (wsgi_interp_enter(thread, runtime->main) < 0) {
         free_interp(interp);
         return NULL;
     }
-    wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Creating %s %s.", interp->label,
-                       runtime->process);
     rc = start_interp(interp);
     wsgi_interp_leave();
     if (rc < 0) {

@@ -1,6 +1,7 @@
 #ifndef WSGI_INTERP_H
 #define WSGI_INTERP_H
 
+#include "base/wsgi_scopes.h"
 #include "bridge/wsgi_script.h"
 #include "bridge/wsgi_thread.h"
 
@@ -13,6 +14,8 @@ struct wsgi_interp_t {
     wsgi_runtime_t *runtime;    /* constant */
     const char *name;           /* constant; "" = main */
     const char *label;          /* constant: "main interpreter" or "sub-interpreter 'x'" */
+    wsgi_interp_options_t options; /* constant */
+    int own_gil;                /* constant: it shares the GIL with no other interpreter */
     PyInterpreterState *state;  /* constant */
     PyThreadState *home;        /* constant; of a sub-interpreter: its first thread state, of no thread in particular */
     PyObject *module;           /* built-in module mod_wsgi; GIL */

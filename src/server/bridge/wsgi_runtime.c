@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/wsgi_scopes.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pylog.h"
 
@@ -114,7 +115,7 @@ static PyStatus initialise(const wsgi_runtime_t *runtime)
         status = set_home(&config, runtime);
     }
     if (!PyStatus_Exception(status)) {
-        status = Py_InitializeFromConfig(&config);
+        status = wsgi_compat_initialise(&config, runtime->free_threaded);
     }
     PyConfig_Clear(&config);
     return status;
@@ -138,6 +139,7 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
     runtime->settings = settings;
     runtime->host = host;
     runtime->pid = getpid();
+    runtime->free_threaded = WSGI_HAS_FREE_THREADING && wsgi_scopes_free_threading(settings);
     if (make_process_label(runtime) < 0 || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
         free((char *)runtime->process);
         free(runtime);
@@ -161,8 +163,8 @@ apr_status_t wsgi_runtime_start(wsgi_runtime_t **out, const wsgi_runtime_setting
     if (thread == NULL) {
         return APR_ENOMEM;
     }
-    wsgi_log(&host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Initialising Python %s %s.", PY_VERSION,
-             runtime->process);
+    wsgi_log(&host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Initialising Python %s %s%s.", PY_VERSION,
+             runtime->process, runtime->free_threaded ? ", with free threading" : "");
     status = initialise(runtime);
     if (PyStatus_Exception(status)) {
         wsgi_log(&host->log, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,

@@ -18,6 +18,7 @@ struct wsgi_runtime_t {
     pid_t pid;                               /* constant; a process forked by an application has another one */
     const char *process;                     /* constant: "in embedded mode" or "of daemon process 'x'" */
     wsgi_interp_t *main;                     /* constant once start returned */
+    int free_threaded;                       /* constant once Python is initialised: there is no GIL */
 
     pthread_key_t thread_key;                /* of wsgi_thread_t */
     _Atomic(wsgi_thread_t *) threads;        /* list of all records, in use or not */

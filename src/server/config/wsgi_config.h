@@ -117,6 +117,7 @@ typedef struct {
     int needs_embedded;              /* a directive needs Python in Apache's children, even if restricted */
     apr_array_header_t *mentions;    /* wsgi_mention_t */
     apr_array_header_t *relics;      /* wsgi_relic_t */
+    wsgi_scope_t *open_scope;        /* the section that is being read; NULL: none */
 } wsgi_setup_t;
 
 /** Settings of a virtual host that are not per request. */

@@ -7,6 +7,7 @@
 #include "config/wsgi_config.h"
 #include "config/wsgi_groups.h"
 #include "config/wsgi_options.h"
+#include "config/wsgi_sections.h"
 
 APLOG_USE_MODULE(wsgi);
 
@@ -110,17 +111,6 @@ static const char *set_hash_seed(cmd_parms *cmd, void *dir, const char *word)
     }
     python->hash_seed = (unsigned long)seed;
     return NULL;
-}
-
-static const char *set_switch_interval(cmd_parms *cmd, void *dir, const char *word)
-{
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-
-    (void)dir;
-    if (error == NULL && !wsgi_parse_real(&setup_of(cmd)->python.switch_interval, word, 0)) {
-        error = wrong_value(cmd, word, "a number of seconds greater than 0");
-    }
-    return error;
 }
 
 static const char *set_socket_prefix(cmd_parms *cmd, void *dir, const char *prefix)
@@ -378,6 +368,8 @@ static const char *trust_proxy_header(cmd_parms *cmd, void *dir, const char *hea
 #define ANYWHERE (OR_ALL | RSRC_CONF | ACCESS_CONF)
 #define REQUEST_FLAG(name, field, where, help) AP_INIT_FLAG(name, ap_set_flag_slot, REQUEST_FIELD(field), where, help)
 #define SETUP_FLAG(name, field, help) AP_INIT_FLAG(name, set_setup_flag, SETUP_FIELD(field), RSRC_CONF, help)
+#define SCOPE_FIELD(name) (void *)APR_OFFSETOF(wsgi_scope_t, name)
+#define SCOPE_FLAG(name, field, help) AP_INIT_FLAG(name, wsgi_sections_flag, SCOPE_FIELD(field), RSRC_CONF, help)
 #define SETUP_TEXT(name, field, help) AP_INIT_TAKE1(name, set_setup_text, SETUP_FIELD(field), RSRC_CONF, help)
 #define CALLOUT(name, field, where, help) \
     AP_INIT_RAW_ARGS(name, set_callout_script, REQUEST_FIELD(field), where, help)
@@ -429,18 +421,23 @@ const command_rec wsgi_directives[] = {
                   "Accepted, without effect"),
     SETUP_FLAG("WSGIRestrictEmbedded", restrict_embedded, "Keep applications out of Apache's own processes"),
     SETUP_TEXT("WSGIPythonHome", python.python_home, "Python installation or virtual environment"),
-    SETUP_TEXT("WSGIPythonPath", python.python_path, "Further folders for Python modules in embedded mode"),
+    AP_INIT_TAKE1("WSGIPythonPath", wsgi_sections_text, SCOPE_FIELD(python_path), RSRC_CONF,
+                  "Further folders for Python modules in embedded mode, or in the interpreters of a section"),
     SETUP_TEXT("WSGIPythonEggs", python.python_eggs, "Folder where embedded Python unpacks eggs"),
     AP_INIT_TAKE1("WSGIPythonOptimize", set_optimize, NULL, RSRC_CONF, "Level of Python's optimization: 0, 1 or 2"),
     AP_INIT_TAKE1("WSGIPythonWarnings", add_warning_filter, NULL, RSRC_CONF, "A warning filter, as for python -W"),
     AP_INIT_TAKE1("WSGIPythonHashSeed", set_hash_seed, NULL, RSRC_CONF, "'random', or the seed of string hashes"),
     SETUP_FLAG("WSGIDontWriteBytecode", python.dont_write_bytecode, "Keep Python from writing .pyc files"),
-    AP_INIT_TAKE1("WSGISwitchInterval", set_switch_interval, NULL, RSRC_CONF,
-                  "Seconds between thread switches in embedded mode"),
+    AP_INIT_TAKE1("WSGISwitchInterval", wsgi_sections_seconds, SCOPE_FIELD(switch_interval), RSRC_CONF,
+                  "Seconds between thread switches in embedded mode, or in the interpreters of a section"),
     SETUP_FLAG("WSGIDestroyInterpreter", python.destroy_interpreter, "Destroy Python when a process ends"),
-    SETUP_FLAG("WSGIRestrictStdin", python.restrict_stdin, "Keep applications from reading standard input"),
-    SETUP_FLAG("WSGIRestrictStdout", python.restrict_stdout, "Keep applications from writing to standard output"),
-    SETUP_FLAG("WSGIRestrictSignal", python.restrict_signal, "Keep applications from setting signal handlers"),
+    SCOPE_FLAG("WSGIRestrictStdin", restrict_stdin, "Keep applications from reading standard input"),
+    SCOPE_FLAG("WSGIRestrictStdout", restrict_stdout, "Keep applications from writing to standard output"),
+    SCOPE_FLAG("WSGIRestrictSignal", restrict_signal, "Keep applications from setting signal handlers"),
+    SCOPE_FLAG("WSGIPerInterpreterGIL", per_interpreter_gil, "Give sub-interpreters a GIL of their own"),
+    SCOPE_FLAG("WSGIFreeThreading", free_threading, "Run Python without its GIL"),
+    AP_INIT_RAW_ARGS("<WSGIInterpreterOptions", wsgi_sections_read, NULL, RSRC_CONF,
+                     "Settings for the interpreters of a process group or application group"),
     SETUP_FLAG("WSGICaseSensitivity", python.case_sensitive, "Tell script files apart by the case of their names"),
 
     RELIC("WSGIVerboseDebugging", "use 'LogLevel wsgi:debug' or 'LogLevel wsgi:trace1'"),

@@ -7,7 +7,8 @@ static void set_python_defaults(wsgi_runtime_settings_t *python, apr_pool_t *pco
     python->process_group = WSGI_EMBEDDED;
     python->warnings = apr_array_make(pconf, 2, sizeof(const char *));
     python->destroy_interpreter = 1;
-    python->restrict_signal = 1;
+    python->base.restrict_signal = 1;
+    python->scopes = apr_array_make(pconf, 2, sizeof(wsgi_scope_t));
 #ifdef __APPLE__
     python->case_sensitive = 0; /* as the usual file systems there */
 #else

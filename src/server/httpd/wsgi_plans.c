@@ -44,10 +44,10 @@ static const wsgi_runtime_settings_t *daemon_settings(const wsgi_setup_t *setup,
     if (group->python_home != NULL) {
         python->python_home = group->python_home;
     }
-    python->python_path = group->python_path;
+    python->base.python_path = group->python_path;
     python->python_eggs = group->python_eggs;
     python->home = group->home;
-    python->switch_interval = group->switch_interval;
+    python->base.switch_interval = group->switch_interval;
     python->set_user_environment = 1;
     python->is_service = group->threads == 0;
     python->is_single_process = 0;

@@ -12,7 +12,8 @@ SIZE_OPTIONS = {"send-buffer-size": 511, "receive-buffer-size": 511, "header-buf
 BYTES_OPTIONS = ("memory-limit", "virtual-memory-limit", "request-buffer-size")
 FLAGS = ("WSGIRestrictEmbedded", "WSGIPassAuthorization", "WSGIPassApacheRequest", "WSGIScriptReloading", "WSGIErrorOverride",
          "WSGIChunkedRequest", "WSGIIgnoreActivity", "WSGIEnableSendfile", "WSGISocketRotation", "WSGIDontWriteBytecode",
-         "WSGIDestroyInterpreter", "WSGIRestrictStdin", "WSGIRestrictStdout", "WSGIRestrictSignal", "WSGICaseSensitivity")
+         "WSGIDestroyInterpreter", "WSGIRestrictStdin", "WSGIRestrictStdout", "WSGIRestrictSignal", "WSGICaseSensitivity",
+         "WSGIPerInterpreterGIL", "WSGIFreeThreading")
 NOT_NUMBERS = ("", "abc", "1x", "x1", "-1", "1 2", "0x10", "1e3", "99999999999999999999999")
 
 
@@ -114,6 +115,7 @@ def test_wrong_identity(server, option, value):
     ("WSGIPythonHashSeed 1x", ["WSGIPythonHashSeed", "1x"]),
     ("WSGISwitchInterval 0", ["WSGISwitchInterval"]),
     ("WSGISwitchInterval abc", ["WSGISwitchInterval", "abc"]),
+    ("<WSGIInterpreterOptions colour=red>\n</WSGIInterpreterOptions>", ["WSGIInterpreterOptions", "colour", "red"]),
     ("WSGIAcceptMutex nonsense", ["WSGIAcceptMutex", "nonsense", "fcntl"]),
     ("WSGITrustedProxies nonsense", ["WSGITrustedProxies", "nonsense"]),
     ("WSGITrustedProxies 10.0.0.0/99", ["WSGITrustedProxies", "10.0.0.0/99"]),
