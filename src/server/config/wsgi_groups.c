@@ -243,13 +243,25 @@ static void resolve_identity(wsgi_definition_t *definition, int is_root, apr_poo
     group->user = entry != NULL ? apr_pstrdup(pconf, entry->pw_name) : NULL;
 }
 
+/* Apache lends a virtual host without any directive of ours the main server's settings; its position is its own. */
+static wsgi_server_config_t *own_config(server_rec *s, server_rec *main_server, apr_pool_t *pconf)
+{
+    wsgi_server_config_t *config = wsgi_server_config(s);
+
+    if (s != main_server && config == wsgi_server_config(main_server)) {
+        config = apr_pmemdup(pconf, config, sizeof(*config));
+        ap_set_module_config(s->module_config, &wsgi_module, config);
+    }
+    return config;
+}
+
 void wsgi_groups_resolve(wsgi_setup_t *setup, server_rec *main_server, int is_root)
 {
     apr_pool_t *pconf = setup->definitions->pool;
     int index = 0;
 
     for (server_rec *s = main_server; s != NULL; s = s->next) {
-        wsgi_server_config(s)->index = index++;
+        own_config(s, main_server, setup->definitions->pool)->index = index++;
     }
     for (int i = 0; i < setup->definitions->nelts; i++) {
         wsgi_definition_t *definition = APR_ARRAY_IDX(setup->definitions, i, wsgi_definition_t *);
