@@ -16,6 +16,7 @@
 #include "config/wsgi_groups.h"
 #include "httpd/wsgi_childend.h"
 #include "httpd/wsgi_hostlog.h"
+#include "httpd/wsgi_nudge.h"
 #include "httpd/wsgi_plans.h"
 #include "httpd/wsgi_review.h"
 
@@ -201,6 +202,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     /* What fails is logged and costs only the group it concerns. */
     (void)wsgi_supervisor_start(&process.endpoints, &process.apache, wsgi_plans_make(setup, pconf),
                                 setup->definitions->nelts, process.retained, pconf);
+    if (process.apache.generation > 0) {
+        wsgi_nudge_begin(pconf);
+    }
     return OK;
 }
 
@@ -310,6 +314,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
     if (setup == NULL) {
         return;
     }
+    wsgi_nudge_forget();
     if (!setup->python.is_single_process) {
         wsgi_supervisor_enter_child(*process.retained);
     }
