@@ -43,8 +43,10 @@ typedef struct {
     const char *const *argv;   /* Apache's own command line in its first memory: where a process title goes */
     int argc;
     int core_dumps;            /* CoreDumpDirectory is set: processes that changed identity stay dumpable */
-    /** In a new keeper: close Apache's listening sockets, undo its signal handling. */
-    void (*leave_apache)(void *context);
+    /** In a new keeper: close Apache's listening sockets, undo its signal handling, leave logs of others alone. */
+    void (*leave_apache)(void *context, const wsgi_group_t *group);
+    /** After that: whether the processes of the group write their log to this descriptor. */
+    int (*is_log)(void *context, int fd);
     /** In a new worker, before Python starts: send its log to the log of the group's virtual host. */
     void (*adopt_log)(void *context, const wsgi_group_t *group);
     /** In the parent, while pconf is cleared: Apache stops or restarts hard, so clients are gone. */

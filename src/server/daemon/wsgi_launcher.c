@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "daemon/wsgi_descriptors.h"
 #include "daemon/wsgi_keeper.h"
 #include "wire/wsgi_socket.h"
 
@@ -96,9 +97,11 @@ static void be_keeper(const wsgi_keeperproc_t *self, int parent)
                                   .listener = self->station->fd,
                                   .parent = parent,
                                   .life_line = current->retained->life_read };
+    const int own[] = { start.listener, start.parent, start.life_line };
 
-    current->apache.leave_apache(current->apache.context);
+    current->apache.leave_apache(current->apache.context, self->plan->group);
     leave_parent(current->retained, self);
+    wsgi_descriptors_close_inherited(own, 3, current->apache.is_log, current->apache.context);
     pause_keeper(self->pause, parent, start.life_line);
     wsgi_keeper_run(&start);
 }

@@ -71,8 +71,35 @@ void wsgi_startup_leave_request(void)
 
 /* ---- what Apache lends to the processes of groups ---- */
 
+/* In a new keeper: nothing is written any more to the logs of hosts that cannot use the group. */
+static void leave_logs(const wsgi_group_t *group)
+{
+    const wsgi_definition_t *definition = APR_ARRAY_IDX(process.setup->definitions, group->id - 1, wsgi_definition_t *);
+    const server_rec *main_server = process.servers.main_server;
+
+    for (server_rec *s = main_server->next; s != NULL; s = s->next) {
+        if (s->error_log != main_server->error_log && !wsgi_groups_is_accessible(definition, s)) {
+            s->error_log = main_server->error_log;
+            s->error_fname = main_server->error_fname;
+        }
+    }
+}
+
+static int is_log(void *context, int fd)
+{
+    apr_os_file_t log;
+
+    (void)context;
+    for (const server_rec *s = process.servers.main_server; s != NULL; s = s->next) {
+        if (s->error_log != NULL && apr_os_file_get(&log, s->error_log) == APR_SUCCESS && log == fd) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* In a new keeper. As exec would do it: handlers go, ignored signals stay ignored. */
-static void leave_apache(void *context)
+static void leave_apache(void *context, const wsgi_group_t *group)
 {
     struct sigaction action;
     sigset_t none;
@@ -87,6 +114,7 @@ static void leave_apache(void *context)
     }
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    leave_logs(group);
 }
 
 static server_rec *server_at(server_rec *s, int index)
@@ -161,6 +189,7 @@ static void lend_apache(wsgi_apache_t *apache, server_rec *main_server, apr_pool
                                .log = wsgi_hostlog_server(main_server),
                                .request_log = wsgi_hostlog_origin(&process.servers),
                                .leave_apache = leave_apache,
+                               .is_log = is_log,
                                .adopt_log = adopt_log,
                                .is_ungraceful = is_ungraceful };
 }
