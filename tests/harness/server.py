@@ -171,6 +171,8 @@ class Server:
     def restart_by(self, number: int, wait: bool) -> None:
         self.write_config()
         pattern = r"AH00489|AH00163|AH00292|resuming normal operations"
+        # Before its first such line Apache has not installed its handlers, and the signal would end it.
+        wait_until(lambda: re.search(pattern, self.log.all()), START_SECONDS, "Apache to take signals")
         before = len(re.findall(pattern, self.log.all()))
         self.signal(number)
         if wait:
