@@ -35,6 +35,7 @@ typedef struct {
     const char *socket_prefix; /* absolute */
     int socket_rotation;
     int is_root;               /* Apache was started as root: identities are changed */
+    int is_single_process;     /* httpd -X: the parent becomes Apache's account and serves requests itself */
     uid_t apache_uid;          /* of Apache's children */
     int generation;            /* of this configuration, rising with each restart */
     apr_interval_time_t timeout; /* Apache's Timeout, for socket_timeout 0 */

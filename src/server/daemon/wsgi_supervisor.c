@@ -9,6 +9,7 @@
 
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_control.h"
+#include "daemon/wsgi_janitor.h"
 #include "daemon/wsgi_launcher.h"
 #include "daemon/wsgi_listener.h"
 #include "wire/wsgi_socket.h"
@@ -169,6 +170,7 @@ static void stop_all(wsgi_current_t *current)
     while (retained->keepers != NULL) {
         wsgi_launcher_forget(retained, retained->keepers);
     }
+    wsgi_janitor_finish(current);
     wsgi_launcher_close_unused(retained, -1, &current->apache.log);
 }
 
@@ -254,6 +256,9 @@ apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apac
         current->count = i + 1;
         first = first == APR_SUCCESS ? rv : first;
     }
+    if (apache->is_single_process && apache->is_root && current->retained->stations != NULL) {
+        wsgi_janitor_start(current);
+    }
     supersede(current);
     return first;
 }
@@ -274,7 +279,7 @@ void wsgi_supervisor_enter_child(void *retained)
 {
     const wsgi_retained_t *r = retained;
 
-    if (r == NULL) {
+    if (r == NULL || (r->current != NULL && r->current->owner == getpid())) { /* parent and child are one process */
         return;
     }
     for (const wsgi_station_t *s = r->stations; s != NULL; s = s->next) {

@@ -28,7 +28,10 @@ apr_status_t wsgi_supervisor_start(wsgi_endpoint_t ***endpoints, const wsgi_apac
  */
 void wsgi_supervisor_tend(void *retained);
 
-/** In a new Apache child: close what belongs to the parent alone. The generation's life line stays open. */
+/**
+ * In a new Apache child: close what belongs to the parent alone. The generation's life line stays open. Nothing happens
+ * when the child is the parent (httpd -X).
+ */
 void wsgi_supervisor_enter_child(void *retained);
 
 #endif

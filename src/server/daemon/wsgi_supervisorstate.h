@@ -52,6 +52,8 @@ typedef struct wsgi_current_t {
     int is_ending;
     wsgi_member_t *members;
     int count;
+    pid_t janitor; /* a process, see wsgi_janitor.h; 0: none is needed, -1: there is none */
+    int janitor_line; /* write end of its pipe */
 } wsgi_current_t;
 
 #endif

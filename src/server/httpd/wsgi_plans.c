@@ -25,7 +25,7 @@ void wsgi_plans_describe_apache(wsgi_runtime_settings_t *python)
     python->mpm_threads = threads > 1 ? threads : 1;
     python->maximum_processes = python->mpm_processes;
     python->threads_per_process = python->mpm_threads;
-    python->is_single_process = ap_exists_config_define("ONE_PROCESS");
+    python->is_single_process = ap_exists_config_define("ONE_PROCESS") || ap_exists_config_define("DEBUG"); /* -X */
     python->apache_version[0] = AP_SERVER_MAJORVERSION_NUMBER;
     python->apache_version[1] = AP_SERVER_MINORVERSION_NUMBER;
     python->apache_version[2] = AP_SERVER_PATCHLEVEL_NUMBER;

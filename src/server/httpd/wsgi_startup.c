@@ -180,6 +180,7 @@ static void lend_apache(wsgi_apache_t *apache, server_rec *main_server, apr_pool
     *apache = (wsgi_apache_t){ .socket_prefix = socket_prefix(process.setup, pconf),
                                .socket_rotation = process.setup->socket_rotation,
                                .is_root = geteuid() == 0,
+                               .is_single_process = process.setup->python.is_single_process,
                                .apache_uid = geteuid() == 0 ? ap_unixd_config.user_id : geteuid(),
                                .generation = process.servers.generation,
                                .timeout = main_server->timeout,
@@ -344,9 +345,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
         return;
     }
     wsgi_nudge_forget();
-    if (!setup->python.is_single_process) {
-        wsgi_supervisor_enter_child(*process.retained);
-    }
+    wsgi_supervisor_enter_child(*process.retained);
     if (!setup->restrict_embedded || setup->needs_embedded) {
         start_python(pchild, main_server);
     }
