@@ -91,7 +91,7 @@ def workers(server: Server, count: int = 1, without: int = 0):
 def started(server: Server, **options):
     server.site.daemon = options
     server.start()
-    server.client().get("/")
+    workers(server, options["processes"]) # what is measured begins when all have loaded the application
     return server
 
 
@@ -155,7 +155,7 @@ def end(server: Server) -> None:
 
 def measure(module: str, path: Path, counts: argparse.Namespace) -> None:
     def make_server():
-        server = make(apps={"/": "restarts.wsgi"}, mode="daemon", config="GracefulShutdownTimeout 60\n", children=2)
+        server = make(apps={"/": "restarts.wsgi"}, mode="daemon", config="GracefulShutdownTimeout 60\nTimeout 60\n", children=2)
         server.module = path
         server.write_app("restarts.wsgi", APP)
         return server
