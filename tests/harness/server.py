@@ -248,6 +248,11 @@ class Server:
         """Socket files and lock files in the run folder."""
         return sorted(str(path) for path in (self.root / "run").glob("wsgi*"))
 
+    def request_sockets(self) -> List[str]:
+        """Those that Apache sends requests to; each has one for orders beside it."""
+        paths = self.sockets()
+        return [path for path in paths if path.endswith(".sock") and path[:-len(".sock")] + ".ctl.sock" in paths]
+
     def daemon_pids(self, keepers: bool = False) -> Set[int]:
         """Pids of the daemon processes that run Python: grandchildren of the parent, children of a keeper.
 

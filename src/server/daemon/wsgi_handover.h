@@ -61,6 +61,7 @@ typedef struct {
     const wsgi_endpoint_t *endpoint;
     const wsgi_apache_t *apache;
     int listener;
+    int orders;    /* listener for orders of the administrator, -1: none */
     int parent;    /* this end of the control socket; end of file: the parent is gone */
     int life_line; /* read end of the generation's pipe; end of file: nobody of that generation is left */
 } wsgi_keeper_start_t;

@@ -1,5 +1,6 @@
 #include "daemon/wsgi_keeper.h"
 
+#include <apr_strings.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,10 +10,16 @@
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_gauge.h"
 #include "daemon/wsgi_keeperstate.h"
+#include "daemon/wsgi_orders.h"
 #include "daemon/wsgi_reaper.h"
 #include "daemon/wsgi_renewal.h"
 #include "daemon/wsgi_retire.h"
 #include "daemon/wsgi_spawner.h"
+
+enum { /* of what is waited for */
+    ORDERS_FDS = 3,
+    KEEPER_FDS = ORDERS_FDS + WSGI_ORDERS_FDS /* workers follow */
+};
 
 enum { /* times in microseconds */
     MESSAGES = 64,            /* of one worker in one turn of the loop */
@@ -68,6 +75,9 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
             break;
         case WSGI_CONTROL_LOADED:
             wsgi_renewal_on_loaded(k, proc, &message);
+            break;
+        case WSGI_CONTROL_FAILED:
+            apr_cpystrn(k->orders.trouble, message.text, sizeof(k->orders.trouble));
             break;
         case WSGI_CONTROL_REPLACE:
             wsgi_renewal_on_replace(k, proc, message.text);
@@ -164,11 +174,12 @@ static int pause_ms(const wsgi_keeper_t *k, apr_time_t now)
 
 static void wait_and_handle(wsgi_keeper_t *k, struct pollfd *fds, int *life_line)
 {
-    int n = 3, ms = pause_ms(k, wsgi_clock_now());
+    int n = KEEPER_FDS, ms = pause_ms(k, wsgi_clock_now());
 
     fds[0] = (struct pollfd){ .fd = k->signals.control, .events = POLLIN };
     fds[1] = (struct pollfd){ .fd = k->parent.fd, .events = POLLIN };
     fds[2] = (struct pollfd){ .fd = *life_line, .events = POLLIN };
+    wsgi_orders_poll(k, fds + ORDERS_FDS);
     for (int i = 0; i < k->table.capacity; i++, n++) {
         const wsgi_proc_t *proc = &k->table.procs[i];
         fds[n] = (struct pollfd){ .fd = proc->state != WSGI_PROC_FREE ? proc->control.fd : -1, .events = POLLIN };
@@ -186,8 +197,9 @@ static void wait_and_handle(wsgi_keeper_t *k, struct pollfd *fds, int *life_line
         *life_line = -1;
         k->alone = wsgi_clock_now();
     }
+    wsgi_orders_serve(k, fds + ORDERS_FDS);
     for (int i = 0; i < k->table.capacity; i++) {
-        if (fds[3 + i].revents && k->table.procs[i].state != WSGI_PROC_FREE) {
+        if (fds[KEEPER_FDS + i].revents && k->table.procs[i].state != WSGI_PROC_FREE) {
             read_worker(k, &k->table.procs[i]);
         }
     }
@@ -195,7 +207,7 @@ static void wait_and_handle(wsgi_keeper_t *k, struct pollfd *fds, int *life_line
 
 static void keep(wsgi_keeper_t *k)
 {
-    struct pollfd *fds = apr_pcalloc(k->pool, (apr_size_t)(k->table.capacity + 3) * sizeof(*fds));
+    struct pollfd *fds = apr_pcalloc(k->pool, (apr_size_t)(k->table.capacity + KEEPER_FDS) * sizeof(*fds));
     int life_line = k->start->life_line;
 
     read_parent(k); /* it may have changed its mind while this process was made */
@@ -212,6 +224,7 @@ static void keep(wsgi_keeper_t *k)
         wsgi_retire_kill_overdue(k, now);
         wsgi_gauge_look(k, now);
         wsgi_retire_replaced(k);
+        wsgi_orders_look(k);
         complete(k, now);
         wait_and_handle(k, fds, &life_line);
     }
@@ -271,6 +284,7 @@ void wsgi_keeper_run(const wsgi_keeper_start_t *start)
     k->succession.wanted = k->group->minimum_processes;
     wsgi_proctable_init(&k->table, wsgi_board_slots(k->board), pool);
     wsgi_control_init(&k->parent, start->parent);
+    wsgi_orders_init(k);
     if (!set_up(k)) {
         _exit(1);
     }

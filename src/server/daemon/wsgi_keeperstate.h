@@ -16,6 +16,25 @@ typedef struct {
     wsgi_sizing_t sizing;
 } wsgi_gauge_t;
 
+typedef enum { WSGI_ORDER_NONE, WSGI_ORDER_RELOAD, WSGI_ORDER_RESTART } wsgi_order_t;
+
+enum { WSGI_ORDER_CLIENTS = 4 }; /* served at once; others wait in the queue of the listener */
+
+/** Somebody who is connected to give orders; see wsgi_orders.h. */
+typedef struct {
+    int fd;        /* -1: none */
+    int used;      /* of line */
+    char line[32]; /* what was read of it */
+} wsgi_order_client_t;
+
+typedef struct {
+    wsgi_order_client_t clients[WSGI_ORDER_CLIENTS];
+    wsgi_order_t order;             /* being carried out */
+    int client;                     /* that gave it */
+    apr_time_t begun;               /* monotonic */
+    char trouble[WSGI_CONTROL_TEXT]; /* what the last worker that could not load a script told about it */
+} wsgi_orders_t;
+
 /**
  * What a keeper knows, for the files that make one up: wsgi_keeper (the loop), wsgi_spawner, wsgi_retire, wsgi_reaper,
  * wsgi_renewal. A keeper has one thread; nobody else includes this.
@@ -33,6 +52,7 @@ typedef struct {
     wsgi_succession_t succession;
     wsgi_warm_t warm;
     wsgi_gauge_t gauge;
+    wsgi_orders_t orders;
     apr_time_t begun;
     apr_time_t alone;     /* since when nobody of its generation is left, 0 not */
     int is_superseded;

@@ -95,6 +95,7 @@ static void be_keeper(const wsgi_keeperproc_t *self, int parent)
                                   .endpoint = self->endpoint,
                                   .apache = &current->apache,
                                   .listener = self->station->fd,
+                                  .orders = self->station->orders_fd,
                                   .parent = parent,
                                   .life_line = current->retained->life_read };
     const int own[] = { start.listener, start.parent, start.life_line };

@@ -4,6 +4,7 @@
 
 #include "base/wsgi_clock.h"
 #include "base/wsgi_exitstatus.h"
+#include "daemon/wsgi_orders.h"
 #include "daemon/wsgi_renewal.h"
 
 /* Of a single early death there is nothing to tell beyond that it happened. */
@@ -22,6 +23,7 @@ static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
 {
     apr_time_t now = wsgi_clock_now();
     wsgi_death_t death = wsgi_succession_judge(&k->succession, proc, k->group, status, now);
+    int is_ordered = k->orders.order != WSGI_ORDER_NONE && proc->state == WSGI_PROC_STARTING;
     int was_successor = proc->state == WSGI_PROC_STARTING && wsgi_succession_knows_change(&k->succession, proc);
 
     wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)proc->pid,
@@ -33,7 +35,10 @@ static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
         return;
     }
     if (was_successor && !wsgi_succession_has_successor(&k->succession, &k->table)) {
-        wsgi_renewal_give_up(k, death == WSGI_DEATH_REFUSED);
+        wsgi_renewal_give_up(k, death == WSGI_DEATH_REFUSED || is_ordered);
+    }
+    if (is_ordered) {
+        wsgi_orders_on_failure(k, status);
     }
     wsgi_succession_after(&k->succession, death, now);
     report_pause(k, status);

@@ -80,17 +80,21 @@ void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_cont
     }
 }
 
+void wsgi_renewal_reload(wsgi_keeper_t *k)
+{
+    wsgi_succession_ask_reload(&k->succession, &k->table, wsgi_clock_now());
+    if (k->group->stop_first) {
+        finish_reload(k); /* they hand their requests back, which wait for the ones that start when they have ended */
+    }
+}
+
 void wsgi_renewal_on_replace(wsgi_keeper_t *k, wsgi_proc_t *proc, const char *reason)
 {
     if (proc->state != WSGI_PROC_READY) {
         return;
     }
     wsgi_proc_make_obsolete(proc, reason);
-    if (strcmp(reason, script_reload) != 0) {
-        return;
-    }
-    wsgi_succession_ask_reload(&k->succession, &k->table, wsgi_clock_now());
-    if (k->group->stop_first) {
-        finish_reload(k); /* they hand their requests back, which wait for the ones that start when they have ended */
+    if (strcmp(reason, script_reload) == 0) {
+        wsgi_renewal_reload(k);
     }
 }

@@ -17,6 +17,9 @@ void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_cont
 /** The worker asks for a replacement. */
 void wsgi_renewal_on_replace(wsgi_keeper_t *k, wsgi_proc_t *proc, const char *reason);
 
+/** Scripts have changed, or are to be taken as if: have a worker that loads them as they are, and retire the others. */
+void wsgi_renewal_reload(wsgi_keeper_t *k);
+
 /**
  * The worker that should have known the change is dead: who waits for it goes on with what is loaded. If it refused to
  * serve without the script, all is as if nobody had asked.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "daemon/wsgi_orders.h"
 #include "daemon/wsgi_worker.h"
 #include "wire/wsgi_socket.h"
 
@@ -18,6 +19,7 @@ static void leave_keeper(wsgi_keeper_t *k)
         }
     }
     wsgi_control_close(&k->parent);
+    wsgi_orders_leave(k);
     close(k->start->life_line);
 }
 
@@ -33,7 +35,8 @@ static void be_worker(wsgi_keeper_t *k, int slot, apr_time_t birth, int control)
                                   .birth = birth,
                                   .warm = k->warm.scripts,
                                   .warm_count = k->warm.count,
-                                  .may_refuse = k->group->reload_fallback_old && others_serve,
+                                  .may_refuse = others_serve && (k->group->reload_fallback_old
+                                                                 || k->orders.order != WSGI_ORDER_NONE),
                                   .pprocess = k->pool };
 
     leave_keeper(k);

@@ -8,6 +8,7 @@
 
 enum {
     MIN_SLOTS = 16,
+    ORDERS_BACKLOG = 8,
     SLOTS_PER_PROCESS = 4 /* old, new and replaced workers at once */
 };
 
@@ -83,6 +84,13 @@ static const char *path_for(wsgi_station_t **replaced, wsgi_station_t *list, con
                         apache->generation, group->id);
 }
 
+static const char *orders_path_for(const char *path, apr_pool_t *pool)
+{
+    static const char ending[] = ".sock";
+
+    return apr_pstrcat(pool, apr_pstrmemdup(pool, path, strlen(path) - strlen(ending)), ".ctl", ending, NULL);
+}
+
 /*
  * The path becomes the new station's; the old one goes on with connections that it has. Children of the generation
  * before reach the new one with the secret that they know.
@@ -92,6 +100,7 @@ static void take_path(wsgi_station_t *taker, wsgi_station_t *replaced)
     replaced->path_taken = 1;
     memcpy(taker->secret, replaced->secret, sizeof(taker->secret));
     (void)wsgi_listener_remove(replaced->path, &replaced->file); /* bind reports what is in the way */
+    (void)wsgi_listener_remove(replaced->orders_path, &replaced->orders_file);
 }
 
 void wsgi_station_wipe(unsigned char secret[WSGI_SECRET_BYTES])
@@ -109,12 +118,13 @@ static void free_station(wsgi_station_t *s)
     wsgi_station_wipe(s->secret);
     free(s->identity);
     free(s->path);
+    free(s->orders_path);
     free(s);
 }
 
 /* Everything but the listener. @return NULL after logging why */
-static wsgi_station_t *make_station(const char *identity, const char *path, const wsgi_group_t *group,
-                                    const wsgi_log_sink_t *log)
+static wsgi_station_t *make_station(const char *identity, const char *path, const char *orders_path,
+                                    const wsgi_group_t *group, const wsgi_log_sink_t *log)
 {
     wsgi_station_t *s = calloc(1, sizeof(*s));
     apr_status_t rv = s != NULL ? APR_SUCCESS : APR_ENOMEM;
@@ -122,7 +132,9 @@ static wsgi_station_t *make_station(const char *identity, const char *path, cons
     if (rv == APR_SUCCESS) {
         s->identity = strdup(identity);
         s->path = strdup(path);
-        rv = s->identity != NULL && s->path != NULL ? APR_SUCCESS : APR_ENOMEM;
+        s->orders_path = strdup(orders_path);
+        s->orders_fd = -1;
+        rv = s->identity != NULL && s->path != NULL && s->orders_path != NULL ? APR_SUCCESS : APR_ENOMEM;
     }
     if (rv == APR_SUCCESS) {
         rv = wsgi_board_parent_create(&s->board, slots_for(group), group->threads > 0 ? group->threads : 1);
@@ -141,12 +153,23 @@ static wsgi_station_t *make_station(const char *identity, const char *path, cons
     return NULL;
 }
 
+/* Beside that for requests; for the group's user and root. The group does without when it cannot be opened. */
+static void open_orders(wsgi_station_t *s, const wsgi_group_t *group, const wsgi_apache_t *apache)
+{
+    wsgi_group_t door = *group;
+
+    door.socket_uid = group->uid;
+    door.listen_backlog = ORDERS_BACKLOG;
+    door.send_buffer_size = door.receive_buffer_size = 0;
+    (void)wsgi_listener_open(&s->orders_fd, &s->orders_file, s->orders_path, &door, apache->is_root, &apache->log);
+}
+
 static apr_status_t open_station(wsgi_station_t **out, wsgi_station_t *list, const char *identity,
                                  const wsgi_group_t *group, const wsgi_apache_t *apache, apr_pool_t *ptemp)
 {
     wsgi_station_t *replaced;
     const char *path = path_for(&replaced, list, group, apache, ptemp);
-    wsgi_station_t *s = make_station(identity, path, group, &apache->log);
+    wsgi_station_t *s = make_station(identity, path, orders_path_for(path, ptemp), group, &apache->log);
     apr_status_t rv;
 
     if (s == NULL) {
@@ -160,6 +183,7 @@ static apr_status_t open_station(wsgi_station_t **out, wsgi_station_t *list, con
         free_station(s);
         return rv;
     }
+    open_orders(s, group, apache);
     wsgi_log(&apache->log, WSGI_HERE, WSGI_LOG_DEBUG, 0,
              "Daemon process group '%s' listens on '%s' with a backlog of %d.", group->name, path,
              group->listen_backlog);
@@ -185,15 +209,23 @@ apr_status_t wsgi_station_take(wsgi_station_t **out, wsgi_station_t **list, cons
     return APR_SUCCESS;
 }
 
-void wsgi_station_close(wsgi_station_t *station, const wsgi_log_sink_t *log)
+static void close_door(int fd, const char *path, const wsgi_listener_file_t *file, int is_own,
+                       const wsgi_log_sink_t *log)
 {
-    int error = station->path_taken ? 0 : wsgi_listener_remove(station->path, &station->file);
+    int error = is_own ? wsgi_listener_remove(path, file) : 0;
 
     if (error != 0) {
-        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, error, WSGI_LOGNO(0073) "Unable to remove the socket '%s'.",
-                 station->path);
+        wsgi_log(log, WSGI_HERE, WSGI_LOG_WARNING, error, WSGI_LOGNO(0073) "Unable to remove the socket '%s'.", path);
     }
-    wsgi_listener_close(station->fd, station->path, log);
+    wsgi_listener_close(fd, path, log);
+}
+
+void wsgi_station_close(wsgi_station_t *station, const wsgi_log_sink_t *log)
+{
+    close_door(station->fd, station->path, &station->file, !station->path_taken, log);
+    if (station->orders_fd >= 0) {
+        close_door(station->orders_fd, station->orders_path, &station->orders_file, !station->path_taken, log);
+    }
     free_station(station);
 }
 
@@ -201,6 +233,10 @@ void wsgi_station_leave(wsgi_station_t *station)
 {
     close(station->fd);
     station->fd = -1;
+    if (station->orders_fd >= 0) {
+        close(station->orders_fd);
+        station->orders_fd = -1;
+    }
     wsgi_station_wipe(station->secret);
     wsgi_board_parent_destroy(station->board);
     station->board = NULL;

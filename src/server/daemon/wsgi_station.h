@@ -5,8 +5,9 @@
 #include "daemon/wsgi_listener.h"
 
 /**
- * What a process group keeps over graceful restarts: its listener and the path of that, its secret, its board. In the
- * Apache parent, on the heap, because it outlives the configuration and this module.
+ * What a process group keeps over graceful restarts: its listener and the path of that, another one for orders of the
+ * administrator (wsgi_orders.h), its secret, its board. In the Apache parent, on the heap, because it outlives the
+ * configuration and this module.
  */
 typedef struct wsgi_station_t wsgi_station_t;
 struct wsgi_station_t {
@@ -15,6 +16,9 @@ struct wsgi_station_t {
     char *path;
     int fd;
     wsgi_listener_file_t file; /* what its path led to when it was bound */
+    char *orders_path;
+    int orders_fd;             /* -1: could not be opened, which was logged */
+    wsgi_listener_file_t orders_file;
     unsigned char secret[WSGI_SECRET_BYTES];
     wsgi_board_t *board;
     int generation; /* of the configuration that uses it, or used it last */

@@ -33,11 +33,15 @@ static void write_estate(wsgi_retained_t *retained)
     for (const wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
         keepers++;
     }
-    wsgi_estate_open(estate, stations + keepers, stations);
+    wsgi_estate_open(estate, 2 * stations + keepers, 2 * stations);
     for (const wsgi_station_t *s = retained->stations; s != NULL; s = s->next) {
         wsgi_estate_add_fd(estate, s->fd);
+        if (s->orders_fd >= 0) {
+            wsgi_estate_add_fd(estate, s->orders_fd);
+        }
         if (!s->path_taken) {
             wsgi_estate_add_path(estate, s->path);
+            wsgi_estate_add_path(estate, s->orders_path);
         }
     }
     for (const wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {

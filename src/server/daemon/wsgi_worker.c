@@ -14,6 +14,7 @@
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_control.h"
 #include "daemon/wsgi_monitor.h"
+#include "daemon/wsgi_overheard.h"
 #include "daemon/wsgi_peer.h"
 #include "daemon/wsgi_reload.h"
 #include "daemon/wsgi_shutdown.h"
@@ -32,6 +33,7 @@ typedef struct {
     wsgi_signals_t signals;
     wsgi_control_t keeper;
     wsgi_host_t host;
+    wsgi_overheard_t overheard;
     wsgi_group_t limits; /* of the group, but those that vary from worker to worker */
     wsgi_runtime_settings_t settings; /* of the plan, but for join_timeout, which the end of the process sets */
     wsgi_peer_t peer;
@@ -143,7 +145,7 @@ static void start_python(worker_t *w)
     const char *why = NULL;
     apr_status_t rv = wsgi_loader_open(&bridge, &why, w->settings.python_home, w->start->pprocess);
 
-    w->host.log = *w->log;
+    w->host.log = wsgi_overheard_sink(&w->overheard, w->log);
     if (w->group->startup_timeout > 0 || w->group->inactivity_timeout > 0) {
         w->host.activity = on_application;
         w->host.context = w;
@@ -169,6 +171,14 @@ static int is_signalled(const worker_t *w)
     return poll(&fd, 1, 0) > 0;
 }
 
+/* What was logged about a script that cannot be loaded, for somebody who waits for that. */
+static void tell_trouble(worker_t *w)
+{
+    const char *text = wsgi_overheard_end(&w->overheard);
+
+    (void)wsgi_control_send(w->keeper.fd, WSGI_CONTROL_FAILED, text, (int)strlen(text));
+}
+
 /* @return 0 when the script is not to be had */
 static int preload(worker_t *w, const char *script, const char *application_group)
 {
@@ -176,9 +186,12 @@ static int preload(worker_t *w, const char *script, const char *application_grou
         return 1;
     }
     wsgi_reload_loading(w->reload, script, application_group);
+    wsgi_overheard_begin(&w->overheard);
     if (w->peer.bridge->preload(w->peer.runtime, script, application_group) != WSGI_DONE) {
+        tell_trouble(w);
         return 0;
     }
+    wsgi_overheard_end(&w->overheard);
     wsgi_monitor_script_available(w->monitor);
     return 1;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { PAUSE = 20000 /* microseconds */, TIMES = 50 };
+enum { PAUSE = 10000 /* microseconds */, TIMES = 100 };
 
 static volatile sig_atomic_t times_left; /* the handler's; it has no other way to know */
 

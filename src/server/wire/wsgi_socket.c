@@ -96,3 +96,28 @@ int wsgi_socket_connect(int fd, const char *path)
     memcpy(addr.sun_path, path, strlen(path) + 1);
     return connect(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
+
+#ifdef SO_PEERCRED
+
+int wsgi_socket_peer(int fd, uid_t *uid)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        return -1;
+    }
+    *uid = peer.uid;
+    return 0;
+}
+
+#else
+
+int wsgi_socket_peer(int fd, uid_t *uid)
+{
+    gid_t gid;
+
+    return getpeereid(fd, uid, &gid);
+}
+
+#endif

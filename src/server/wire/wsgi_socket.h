@@ -2,6 +2,7 @@
 #define WSGI_SOCKET_H
 
 #include <apr_errno.h>
+#include <sys/types.h>
 
 /** UNIX stream sockets, close-on-exec from birth where the system can do that; the twin for others is beside it. */
 
@@ -13,6 +14,9 @@ int wsgi_socket_accept(int listener);
 
 /** Connect to `path`. @return 0, or -1 and errno: EAGAIN or ECONNREFUSED when the listener is busy or not there yet */
 int wsgi_socket_connect(int fd, const char *path);
+
+/** The user at the other end of a UNIX socket, as the system knows it. @return 0, or -1 and errno */
+int wsgi_socket_peer(int fd, uid_t *uid);
 
 /** A connected pair, blocking. @return 0, or -1 and errno */
 int wsgi_socket_pair(int fds[2]);

@@ -118,7 +118,7 @@ def server(make_server):
 
 @pytest.fixture(scope="module")
 def worker(server):
-    worker = FalseWorker(server.sockets()[0])
+    worker = FalseWorker(server.request_sockets()[0])
     yield worker
     worker.close()
 
@@ -648,7 +648,7 @@ def test_file_that_is_cut_meanwhile(server, worker, client):
 
 def test_queue_that_stays_full(make_server):
     server = make_server("hello.wsgi", mode="daemon", daemon={"processes": 1, "connect-timeout": 1})
-    path = server.sockets()[0]
+    path = server.request_sockets()[0]
     os.unlink(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, \
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as first:

@@ -65,7 +65,7 @@ def test_supplementary_groups(daemon):
 @pytest.mark.root
 def test_socket_user(daemon):
     server = daemon(socket_user="daemon")
-    paths = [path for path in server.sockets() if path.endswith(".sock")]
+    paths = server.request_sockets()
     # The children of Apache run under another account here and cannot connect: that is what the option is about.
     assert [os.stat(path).st_uid for path in paths] == [pwd.getpwnam("daemon").pw_uid]
     assert server.client().get("/").status == 503
@@ -75,7 +75,7 @@ def test_socket_user(daemon):
 @pytest.mark.root
 def test_socket_belongs_to_apache(daemon):
     server = daemon()
-    path, = [path for path in server.sockets() if path.endswith(".sock")]
+    path, = server.request_sockets()
     facts = os.stat(path)
     assert facts.st_uid == apache.account().pw_uid
     assert facts.st_mode & 0o777 == 0o700

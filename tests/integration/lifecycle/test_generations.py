@@ -51,7 +51,7 @@ def one_generation(server, workers=1):
 
 
 def sockets(server):
-    return [path for path in server.sockets() if path.endswith(".sock")]
+    return server.request_sockets()
 
 
 def memory(pid):

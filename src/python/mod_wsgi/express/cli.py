@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import launch, options, plan, platform, serverroot
+from . import groups, launch, options, plan, platform, serverroot
 from .plan import Plan
 from .settings import Settings, SettingsError, resolve
 
@@ -15,6 +15,9 @@ DESCRIPTION = "Generate an Apache server for one WSGI application"
 COMMANDS = {
     "start-server": "generate a server for an application and run it",
     "setup-server": "generate it only",
+    "status": "show the process groups of a running Apache",
+    "reload": "have process groups load their scripts anew, and wait for it",
+    "restart": "replace the processes of process groups one by one, and wait for it",
     "module-config": "print what loads the module into an Apache of your own",
     "install-module": "copy the module to Apache's modules and print the same",
     "module-location": "print the path of the module",
@@ -195,6 +198,12 @@ def install_module(arguments: Sequence[str], _command: Sequence[str]) -> int:
     return 0
 
 
+def group_command(arguments: Sequence[str], command: Sequence[str]) -> int:
+    """Give an order to process groups: status, reload, restart."""
+    name = command[1]
+    return groups.run(name, "%s %s" % (PROGRAM, name), COMMANDS[name].capitalize() + ".", arguments)
+
+
 def copy_module(source: str, folder: str) -> str:
     """Copy the module and its bridges and return the new path; a running Apache keeps the files it has open."""
     names = [name for name in os.listdir(os.path.dirname(source)) if name.startswith("wsgi_bridge.")]
@@ -209,6 +218,9 @@ def copy_module(source: str, folder: str) -> str:
 ACTIONS = {
     "start-server": start_server,
     "setup-server": setup_server,
+    "status": group_command,
+    "reload": group_command,
+    "restart": group_command,
     "module-config": module_config,
     "install-module": install_module,
     "module-location": module_location,
