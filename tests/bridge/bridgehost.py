@@ -29,6 +29,8 @@ class Build:
         self.soabi = ask(python, "sysconfig.get_config_var('SOABI')")
         self.prefix = ask(python, "sys.prefix")
         self.version = tuple(int(part) for part in ask(python, "'%d.%d' % sys.version_info[:2]").split("."))
+        self.settings = list(filter(None, os.environ.get("WSGI_TEST_SETTINGS", "").split(",")))
+        self.is_free_threaded = "free_threading=1" in self.settings
         self.sanitized = bool(os.environ.get("WSGI_TEST_SANITIZE"))
         self.folder = HERE / "build" / (self.soabi + ("-sanitized" if self.sanitized else ""))
         self.program = self.folder / "bridge_host"
@@ -92,7 +94,7 @@ class Host:
                                         stdout=subprocess.PIPE, stderr=stderr, env=environment)
         self.ended = False
         self.command("setting python_home " + build.prefix)
-        for setting in filter(None, os.environ.get("WSGI_TEST_SETTINGS", "").split(",")):
+        for setting in build.settings:
             self.command("setting " + setting.replace("=", " "))
         for scope in settings.pop("scopes", []):
             self.command("scope")

@@ -91,10 +91,10 @@ typedef struct {
      */
     int (*interrupt)(wsgi_runtime_t *runtime, unsigned long thread);
 
-    /** Log the stacks of all Python threads at info. Any thread; waits for the GIL at most `wait` microseconds. */
+    /** Log the stacks of all Python threads at info. Any thread; waits for GILs at most `wait` microseconds. */
     void (*dump_stacks)(wsgi_runtime_t *runtime, apr_interval_time_t wait);
 
-    /** Take and release the main interpreter's GIL: proves that it can be had (deadlock-timeout). */
+    /** Take and release every GIL of the process, one after the other: proves that it can be had (deadlock-timeout). */
     void (*probe)(wsgi_runtime_t *runtime);
 
     /** Publish process_signal (SIGHUP, SIGUSR2) to the subscribers of every interpreter. A thread of its own. */

@@ -117,6 +117,36 @@ static inline PyThreadState *wsgi_compat_new_interpreter(int own_gil, const char
     return made;
 }
 
+/** Number of the thread that a state belongs to, as threading.get_ident() has it. */
+static inline unsigned long wsgi_compat_thread_ident(const PyThreadState *tstate)
+{
+    return tstate->thread_id;
+}
+
+/*
+ * Keep the collector from running, and finalizers with it, while objects are made. Python 3.9 makes none where this is
+ * used, and cannot be asked.
+ */
+static inline int wsgi_compat_stop_gc(void)
+{
+#if PY_VERSION_HEX >= 0x030A0000
+    return PyGC_Disable();
+#else
+    return 0;
+#endif
+}
+
+static inline void wsgi_compat_resume_gc(int was_enabled)
+{
+#if PY_VERSION_HEX >= 0x030A0000
+    if (was_enabled) {
+        PyGC_Enable();
+    }
+#else
+    (void)was_enabled;
+#endif
+}
+
 /**
  * Py_InitializeFromConfig() with the GIL as it is to be: builds that can do without would otherwise decide by
  * themselves, or by an environment variable.

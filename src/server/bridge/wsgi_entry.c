@@ -12,14 +12,18 @@ typedef void visit_t(wsgi_interp_t *interp, const char *reason, int signum);
 static void visit_all(wsgi_runtime_t *runtime, visit_t *visit, const char *reason, int signum)
 {
     wsgi_thread_t *thread = wsgi_thread_current(runtime);
-    wsgi_interp_t *interp = thread != NULL ? atomic_load(&runtime->interps) : NULL;
+    wsgi_interp_t *interp;
 
-    for (; interp != NULL; interp = interp->next) {
+    if (thread == NULL || wsgi_runtime_begin_visit(runtime) < 0) {
+        return;
+    }
+    for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
         if (wsgi_interp_enter(thread, interp) == 0) {
             visit(interp, reason, signum);
             wsgi_interp_leave();
         }
     }
+    wsgi_runtime_end_visit(runtime);
 }
 
 static void publish_stopping(wsgi_interp_t *interp, const char *reason, int signum)

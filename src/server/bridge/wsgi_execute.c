@@ -174,6 +174,19 @@ static PyObject *load(run_t *run, wsgi_call_t *call)
 
 /* ---- the application ---- */
 
+/* From now on the thread may be interrupted in another interpreter, or in none. */
+static void move_inside(wsgi_thread_t *thread, wsgi_interp_t *interp, int is_end)
+{
+    pthread_mutex_lock(&thread->interrupting);
+    atomic_store(&thread->inside, interp);
+    /* An interruption that came too late must not hit the next request. */
+    if (is_end && thread->injected) {
+        PyThreadState_SetAsyncExc(atomic_load(&thread->ident), NULL);
+        thread->injected = 0;
+    }
+    pthread_mutex_unlock(&thread->interrupting);
+}
+
 /* Count the request and make it known: request_data(), active_requests, interruption. */
 static int begin(run_t *run, wsgi_call_t *call)
 {
@@ -183,7 +196,7 @@ static int begin(run_t *run, wsgi_call_t *call)
     run->thread->requests++;
     atomic_fetch_add_explicit(&run->runtime->total_requests, 1, memory_order_relaxed);
     run->thread->call = call;
-    atomic_store(&run->thread->inside, run->interp);
+    move_inside(run->thread, run->interp, 0);
     call->script = run->script;
     if (id == NULL) {
         return 0;
@@ -202,11 +215,7 @@ static void end(run_t *run, wsgi_call_t *call, wsgi_call_t *outer)
     }
     run->thread->call = outer;
     run->thread->streams = outer;
-    atomic_store(&run->thread->inside, outer != NULL ? outer->state->interp : NULL);
-    /* An interruption that came too late must not hit the next request. */
-    if (atomic_exchange(&run->thread->injected, 0)) {
-        PyThreadState_SetAsyncExc(atomic_load(&run->thread->ident), NULL);
-    }
+    move_inside(run->thread, outer != NULL ? outer->state->interp : NULL, 1);
 }
 
 static PyObject *find_application(run_t *run, wsgi_call_t *call, PyObject *module)

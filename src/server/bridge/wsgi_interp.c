@@ -9,6 +9,8 @@
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
 
+enum { FREEZE_LIMIT = 500000 }; /* microseconds to wait for a GIL */
+
 static char *make_label(const char *name)
 {
     static const char format[] = "sub-interpreter '%s'";
@@ -302,6 +304,17 @@ int wsgi_interp_run_down(wsgi_interp_t *interp)
     return ended;
 }
 
+/* No GIL. Take that of an interpreter and never give it back: no thread of the application runs any more. */
+static void freeze(void *argument)
+{
+    wsgi_interp_t *interp = argument;
+    PyThreadState *tstate = PyThreadState_New(interp->state);
+
+    if (tstate != NULL) {
+        PyEval_RestoreThread(tstate);
+    }
+}
+
 static int is_alone(void)
 {
     PyThreadState *first = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
@@ -333,6 +346,9 @@ int wsgi_interp_destroy(wsgi_interp_t *interp)
         PyThreadState_Swap(caller);
     } else {
         PyEval_SaveThread();
+        if (interp->own_gil) {
+            (void)wsgi_bounded_run(freeze, interp, FREEZE_LIMIT);
+        }
         PyEval_RestoreThread(caller);
     }
     return alone;

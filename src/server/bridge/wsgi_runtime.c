@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/wsgi_clock.h"
 #include "base/wsgi_scopes.h"
+#include "bridge/wsgi_bounded.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pylog.h"
 
@@ -140,14 +142,14 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
     runtime->host = host;
     runtime->pid = getpid();
     runtime->free_threaded = WSGI_HAS_FREE_THREADING && wsgi_scopes_free_threading(settings);
-    if (make_process_label(runtime) < 0 || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
+    if (make_process_label(runtime) < 0 || wsgi_clock_cond_init(&runtime->leaving_done) != 0
+        || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
         free((char *)runtime->process);
         free(runtime);
         return NULL;
     }
     runtime->creating = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     runtime->leaving_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    runtime->leaving_done = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return runtime;
 }
 
@@ -193,6 +195,47 @@ void wsgi_runtime_end_request(wsgi_runtime_t *runtime)
     atomic_fetch_sub(&runtime->running, 1);
 }
 
+int wsgi_runtime_begin_visit(wsgi_runtime_t *runtime)
+{
+    int may;
+
+    pthread_mutex_lock(&runtime->leaving_lock);
+    may = !atomic_load(&runtime->closing);
+    runtime->visitors += may;
+    pthread_mutex_unlock(&runtime->leaving_lock);
+    return may ? 0 : -1;
+}
+
+void wsgi_runtime_end_visit(wsgi_runtime_t *runtime)
+{
+    pthread_mutex_lock(&runtime->leaving_lock);
+    if (--runtime->visitors == 0) {
+        pthread_cond_broadcast(&runtime->leaving_done);
+    }
+    pthread_mutex_unlock(&runtime->leaving_lock);
+}
+
+/* No further visit begins once `closing` is set. @return 0 if one goes on */
+static int see_visitors_out(wsgi_runtime_t *runtime)
+{
+    apr_interval_time_t limit = runtime->settings->join_timeout;
+    apr_time_t deadline = wsgi_clock_now() + limit;
+    int gone;
+
+    pthread_mutex_lock(&runtime->leaving_lock);
+    while (runtime->visitors > 0 && (limit == 0 || wsgi_clock_now() < deadline)) {
+        if (limit == 0) {
+            pthread_cond_wait(&runtime->leaving_done, &runtime->leaving_lock);
+        } else {
+            (void)wsgi_clock_cond_wait(&runtime->leaving_done, &runtime->leaving_lock,
+                                       deadline - wsgi_clock_now() + 1);
+        }
+    }
+    gone = runtime->visitors == 0;
+    pthread_mutex_unlock(&runtime->leaving_lock);
+    return gone;
+}
+
 /* From here on threads that end leave their thread states to us. */
 static void bar_threads(wsgi_runtime_t *runtime)
 {
@@ -204,18 +247,34 @@ static void bar_threads(wsgi_runtime_t *runtime)
     pthread_mutex_unlock(&runtime->leaving_lock);
 }
 
+static void run_down(void *argument)
+{
+    wsgi_interp_t *interp = argument;
+    wsgi_thread_t *thread = wsgi_thread_current(interp->runtime);
+
+    if (thread != NULL && wsgi_interp_enter(thread, interp) == 0) {
+        (void)wsgi_interp_run_down(interp);
+        wsgi_interp_leave();
+    }
+}
+
 /*
  * Requests are still running and would lose the ground under their feet. What users rely on, threads joined and
- * atexit functions run, is done all the same; the rest goes with the process.
+ * atexit functions run, is done all the same; the rest goes with the process. An interpreter with its own GIL may be
+ * out of reach while the others are not: no more than twice the time of its threads is spent on it.
  */
-static void run_down_all(wsgi_runtime_t *runtime, wsgi_thread_t *thread)
+static void run_down_all(wsgi_runtime_t *runtime)
 {
+    apr_interval_time_t limit = runtime->settings->join_timeout;
     wsgi_interp_t *interp;
 
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
-        if (wsgi_interp_enter(thread, interp) == 0) {
-            (void)wsgi_interp_run_down(interp);
-            wsgi_interp_leave();
+        if (!interp->own_gil || limit == 0) {
+            run_down(interp);
+        } else if (wsgi_bounded_run(run_down, interp, limit * 2) != 1) {
+            wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                     "The %s %s cannot be entered in time; its exit functions may not have run.", interp->label,
+                     runtime->process);
         }
     }
 }
@@ -235,7 +294,7 @@ static void destroy_all(wsgi_runtime_t *runtime)
     wsgi_scripts_clear(&runtime->main->scripts);
     /*
      * Python cannot be taken down under daemon threads of a sub-interpreter, and would wait for ever for threads
-     * that do not end. Then the GIL stays taken: nothing of theirs runs while the process exits.
+     * that do not end. Then all GILs stay taken: nothing of theirs runs while the process exits.
      */
     if (!all || runtime->settings->join_timeout > 0) {
         all &= wsgi_interp_run_down(runtime->main);
@@ -252,15 +311,17 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime)
 {
     wsgi_thread_t *thread = wsgi_thread_current(runtime);
 
+    pthread_mutex_lock(&runtime->leaving_lock);
     atomic_store(&runtime->closing, 1);
+    pthread_mutex_unlock(&runtime->leaving_lock);
     if (!runtime->settings->destroy_interpreter || thread == NULL) {
         bar_threads(runtime);
         return;
     }
-    if (atomic_load(&runtime->running) > 0) {
+    if (atomic_load(&runtime->running) > 0 || !see_visitors_out(runtime)) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
                  "Requests are still running %s: Python is not destroyed.", runtime->process);
-        run_down_all(runtime, thread);
+        run_down_all(runtime);
         return;
     }
     bar_threads(runtime);

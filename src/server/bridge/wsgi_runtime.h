@@ -31,8 +31,9 @@ struct wsgi_runtime_t {
     _Atomic(wsgi_interp_t *) interps;        /* list */
 
     pthread_mutex_t leaving_lock;
-    pthread_cond_t leaving_done;             /* leaving became 0 */
+    pthread_cond_t leaving_done;             /* leaving or visitors became 0 */
     int leaving;                             /* guarded by leaving_lock: threads that end and delete thread states */
+    int visitors;                            /* guarded by leaving_lock: threads that look in from outside */
     int ended;                               /* guarded by leaving_lock: Python must not be entered any more */
 };
 
@@ -43,6 +44,14 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime);
 /** Count a request in, before it touches Python. @return 0, or -1 when Python is being stopped. Leave either way. */
 int wsgi_runtime_begin_request(wsgi_runtime_t *runtime);
 void wsgi_runtime_end_request(wsgi_runtime_t *runtime);
+
+/**
+ * The same for what is no request: the timers of a daemon, events. A visitor may hang, waiting for a GIL that is never
+ * given away; stop waits for it for settings->join_timeout only and does not destroy Python under its feet.
+ * @return 0, or -1 when Python is being stopped: then do not end the visit
+ */
+int wsgi_runtime_begin_visit(wsgi_runtime_t *runtime);
+void wsgi_runtime_end_visit(wsgi_runtime_t *runtime);
 
 /** Whether requests run in an Apache child rather than in a daemon. */
 int wsgi_runtime_is_embedded(const wsgi_runtime_t *runtime);

@@ -25,6 +25,7 @@ static wsgi_thread_t *make(wsgi_runtime_t *runtime)
         return NULL;
     }
     thread->runtime = runtime;
+    thread->interrupting = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     atomic_store(&thread->in_use, 1);
     thread->next = atomic_load(&runtime->threads);
     while (!atomic_compare_exchange_weak(&runtime->threads, &thread->next, thread)) {

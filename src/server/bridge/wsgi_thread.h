@@ -24,8 +24,9 @@ struct wsgi_thread_t {
     wsgi_attachment_t *attachments;  /* owner thread; wsgi_thread_detach_all() once no request runs */
     wsgi_call_t *call;               /* owner thread only: request being handled, NULL if none */
     wsgi_call_t *streams;            /* owner thread only: request that output to sys.stderr belongs to */
-    _Atomic(wsgi_interp_t *) inside; /* interpreter in which a request may be interrupted; written with its GIL */
-    atomic_int injected;             /* an asynchronous exception was set; with the GIL of `inside` */
+    pthread_mutex_t interrupting;    /* held for a few instructions, with or without a GIL; nothing is taken inside */
+    _Atomic(wsgi_interp_t *) inside; /* interpreter in which a request may be interrupted; written under the lock */
+    int injected;                    /* guarded by interrupting: an asynchronous exception was set */
     char *buffer;                    /* owner thread only: a response on its way out */
     size_t buffer_size;
 };
