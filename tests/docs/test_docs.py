@@ -80,7 +80,7 @@ def test_messages_come_from_the_source(html, number, severity, words):
 
 def command_table():
     """Yield (directive, context) as the command table says."""
-    source = read(SERVER / "config" / "wsgi_directives.c") + read(SERVER / "config" / "wsgi_sections.c")
+    source = "".join(read(SERVER / "config" / name) for name in ("wsgi_directives.c", "wsgi_sections.c", "wsgi_reporting.c"))
     table = re.search(r"command_rec \w+\[\] = \{(.*?)\n *\};", source, re.DOTALL).group(1)
     for row in re.finditer(r'\b([A-Z][A-Z0-9_]+)\(\s*"<?(\w+)",(.*?)\)(?=,\n)', table, re.DOTALL):
         macro, name, rest = row.groups()

@@ -105,6 +105,18 @@ typedef struct {
     int is_current;  /* still documented; else known from old configuration files only */
 } wsgi_relic_t;
 
+enum { WSGI_REPORT_USER_AGENT = 1u }; /* flags of WSGITelemetryOptions */
+
+/** Metrics and telemetry. Times in seconds. */
+typedef struct {
+    int server_metrics;
+    const char *socket;    /* path of the receiver, NULL: no telemetry */
+    double interval;
+    unsigned options;      /* WSGI_REPORT_* */
+    int reports_slow;
+    double slow_threshold; /* 0: every request */
+} wsgi_reporting_t;
+
 /** What exists once per configuration. */
 typedef struct {
     wsgi_runtime_settings_t python; /* of embedded mode; the part that daemons share is copied for each */
@@ -117,6 +129,8 @@ typedef struct {
     int needs_embedded;              /* a directive needs Python in Apache's children, even if restricted */
     apr_array_header_t *mentions;    /* wsgi_mention_t */
     apr_array_header_t *relics;      /* wsgi_relic_t */
+    apr_array_header_t *pending;     /* const char *: directives whose effect a later release brings */
+    wsgi_reporting_t reporting;
     wsgi_scope_t *open_scope;        /* the section that is being read; NULL: none */
 } wsgi_setup_t;
 

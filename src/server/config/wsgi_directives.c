@@ -7,6 +7,7 @@
 #include "config/wsgi_config.h"
 #include "config/wsgi_groups.h"
 #include "config/wsgi_options.h"
+#include "config/wsgi_reporting.h"
 #include "config/wsgi_sections.h"
 
 APLOG_USE_MODULE(wsgi);
@@ -439,6 +440,15 @@ const command_rec wsgi_directives[] = {
     AP_INIT_RAW_ARGS("<WSGIInterpreterOptions", wsgi_sections_read, NULL, RSRC_CONF,
                      "Settings for the interpreters of a process group or application group"),
     SETUP_FLAG("WSGICaseSensitivity", python.case_sensitive, "Tell script files apart by the case of their names"),
+
+    AP_INIT_FLAG("WSGIServerMetrics", wsgi_reporting_set_metrics, NULL, RSRC_CONF,
+                 "Let embedded applications ask for Apache's scoreboard"),
+    AP_INIT_TAKE12("WSGITelemetryService", wsgi_reporting_set_service, NULL, RSRC_CONF,
+                   "Socket that gets telemetry, as unix:/path, and interval=SECONDS"),
+    AP_INIT_TAKE_ARGV("WSGITelemetryOptions", wsgi_reporting_set_options, NULL, RSRC_CONF,
+                      "What telemetry contains: None, All, or flags"),
+    AP_INIT_TAKE1("WSGISlowRequests", wsgi_reporting_set_slow_requests, NULL, RSRC_CONF,
+                  "Seconds from which telemetry reports a request by itself"),
 
     RELIC("WSGIVerboseDebugging", "use 'LogLevel wsgi:debug' or 'LogLevel wsgi:trace1'"),
     RELIC("WSGILazyInitialization", "Python is always initialised in the processes that use it"),

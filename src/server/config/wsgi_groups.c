@@ -8,6 +8,7 @@
 #include <unixd.h>
 
 #include "config/wsgi_options.h"
+#include "config/wsgi_reporting.h"
 
 APLOG_USE_MODULE(wsgi);
 
@@ -132,6 +133,9 @@ const char *wsgi_groups_define(cmd_parms *cmd, const char *name, const char *opt
                             "%s %s: there is another group of this name, defined differently at %s; a name can be "
                             "repeated only with the same options",
                             directive, name, known->group.defined_at);
+    }
+    if (definition->group.server_metrics) {
+        wsgi_reporting_note_pending(setup, "server-metrics=On");
     }
     if (known != NULL) {
         known->cloned_at = place;

@@ -34,6 +34,7 @@ static wsgi_setup_t *obtain_setup(apr_pool_t *pconf)
     setup->imports = apr_array_make(pconf, 4, sizeof(wsgi_import_t));
     setup->mentions = apr_array_make(pconf, 8, sizeof(wsgi_mention_t));
     setup->relics = apr_array_make(pconf, 2, sizeof(wsgi_relic_t));
+    setup->pending = apr_array_make(pconf, 2, sizeof(const char *));
     apr_pool_userdata_setn(setup, key, NULL, pconf);
     return setup;
 }

@@ -70,7 +70,7 @@ const wsgi_option_t wsgi_options_group[] = {
     { "virtual-memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.virtual_memory_limit), FROM(0) },
     { "replace", WSGI_OPT_REPLACE, GROUP_FIELD(group.stop_first), ANY },
     { "reload-fallback", WSGI_OPT_FALLBACK, GROUP_FIELD(group.reload_fallback_old), ANY },
-    { "server-metrics", WSGI_OPT_ONLY_OFF, GROUP_FIELD(group.server_metrics), ANY },
+    { "server-metrics", WSGI_OPT_FLAG, GROUP_FIELD(group.server_metrics), ANY },
     { NULL, WSGI_OPT_TEXT, 0, ANY }
 };
 
@@ -126,8 +126,6 @@ static const char *describe(const wsgi_option_t *option, apr_pool_t *pool)
         return "start-first or stop-first";
     case WSGI_OPT_SPAN:
         return apr_pstrcat(pool, describe_integers(option, "", pool), ", or two of them as lowest:highest,", NULL);
-    case WSGI_OPT_ONLY_OFF:
-        return "Off (On is not supported by this release)";
     case WSGI_OPT_INT:
     case WSGI_OPT_INT64:
         return describe_integers(option, "", pool);
@@ -261,8 +259,6 @@ static int store(void *field, const wsgi_option_t *option, const char *value, ap
         return *(int *)field || strcmp(value, "start-first") == 0;
     case WSGI_OPT_SPAN:
         return read_span(field, option, value, pconf);
-    case WSGI_OPT_ONLY_OFF:
-        return wsgi_parse_flag(field, value) && *(int *)field == 0;
     case WSGI_OPT_INT:
     case WSGI_OPT_BUFFER_INT:
         if (!read_integer(&number, option, value)) {

@@ -28,8 +28,7 @@ typedef enum {
     WSGI_OPT_GROUPS,       /* apr_array_header_t * of gid_t: names or #gids, separated by commas */
     WSGI_OPT_FALLBACK,     /* int: old (1) or none (0) */
     WSGI_OPT_REPLACE,      /* int: stop-first (1) or start-first (0) */
-    WSGI_OPT_SPAN,         /* wsgi_span_t: N or LOW:HIGH, each min to max */
-    WSGI_OPT_ONLY_OFF      /* int: a flag of which this release only knows Off */
+    WSGI_OPT_SPAN          /* wsgi_span_t: N or LOW:HIGH, each min to max */
 } wsgi_option_type_t;
 
 #define WSGI_NO_LIMIT APR_INT64_MAX

@@ -54,6 +54,16 @@ static void review_relics(const apr_array_header_t *relics, server_rec *s)
     }
 }
 
+static void review_pending(const apr_array_header_t *pending, server_rec *s)
+{
+    if (pending->nelts > 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     WSGI_LOGNO(0290) "Accepted, but without effect in this release, which sends no telemetry and "
+                                      "tells no server metrics: %s.",
+                     apr_array_pstrcat(pending->pool, pending, ' '));
+    }
+}
+
 static void review_clones(const apr_array_header_t *definitions, server_rec *s)
 {
     for (int i = 0; i < definitions->nelts; i++) {
@@ -134,6 +144,7 @@ static void review_socket_folder(const char *socket_prefix, server_rec *s, apr_p
 void wsgi_review(const wsgi_setup_t *setup, server_rec *main_server, const char *socket_prefix, apr_pool_t *ptemp)
 {
     review_relics(setup->relics, main_server);
+    review_pending(setup->pending, main_server);
     review_clones(setup->definitions, main_server);
     review_mentions(setup, main_server);
     wsgi_reviewscopes(setup, main_server, ptemp);

@@ -12,7 +12,7 @@ SIZE_OPTIONS = {"send-buffer-size": 511, "receive-buffer-size": 511, "header-buf
 BYTES_OPTIONS = ("memory-limit", "virtual-memory-limit", "request-buffer-size")
 FLAGS = ("WSGIRestrictEmbedded", "WSGIPassAuthorization", "WSGIPassApacheRequest", "WSGIScriptReloading", "WSGIErrorOverride",
          "WSGIChunkedRequest", "WSGIIgnoreActivity", "WSGIEnableSendfile", "WSGISocketRotation", "WSGIDontWriteBytecode",
-         "WSGIDestroyInterpreter", "WSGIRestrictStdin", "WSGIRestrictStdout", "WSGIRestrictSignal", "WSGICaseSensitivity",
+         "WSGIDestroyInterpreter", "WSGIServerMetrics", "WSGIRestrictStdin", "WSGIRestrictStdout", "WSGIRestrictSignal", "WSGICaseSensitivity",
          "WSGIPerInterpreterGIL", "WSGIFreeThreading")
 NOT_NUMBERS = ("", "abc", "1x", "x1", "-1", "1 2", "0x10", "1e3", "99999999999999999999999")
 
@@ -120,6 +120,26 @@ def test_wrong_identity(server, option, value):
     ("WSGITrustedProxies nonsense", ["WSGITrustedProxies", "nonsense"]),
     ("WSGITrustedProxies 10.0.0.0/99", ["WSGITrustedProxies", "10.0.0.0/99"]),
     ("WSGITrustedProxies example.com", ["WSGITrustedProxies", "example.com"]),
+    ("WSGITelemetryService", ["WSGITelemetryService"]),
+    ("WSGITelemetryService udp:host:1", ["WSGITelemetryService", "udp:host:1", "unix:", "remote"]),
+    ("WSGITelemetryService unix:relative", ["WSGITelemetryService", "unix:relative", "absolute"]),
+    ("WSGITelemetryService unix:/x every=1", ["WSGITelemetryService", "every=1", "interval="]),
+    ("WSGITelemetryService unix:/x interval=0.4", ["WSGITelemetryService", "0.4", "0.5"]),
+    ("WSGITelemetryService unix:/x interval=1s", ["WSGITelemetryService", "1s", "0.5"]),
+    ("WSGITelemetryService unix:/x interval=", ["WSGITelemetryService", "0.5"]),
+    ("WSGITelemetryService unix:/x interval=1 more", ["WSGITelemetryService"]),
+    ("WSGITelemetryOptions", ["WSGITelemetryOptions", "at least one"]),
+    ("WSGITelemetryOptions +CaptureUserAgent All", ["WSGITelemetryOptions", "All"]),
+    ("WSGITelemetryOptions None -CaptureUserAgent", ["WSGITelemetryOptions", "-CaptureUserAgent"]),
+    ("WSGITelemetryOptions +", ["WSGITelemetryOptions", "+"]),
+    ("WSGITelemetryOptions +All", ["WSGITelemetryOptions", "+All"]),
+    ("WSGITelemetryOptions CaptureEverything", ["WSGITelemetryOptions", "CaptureEverything"]),
+    ("WSGISlowRequests", ["WSGISlowRequests"]),
+    ("WSGISlowRequests -1", ["WSGISlowRequests", "-1"]),
+    ("WSGISlowRequests 1s", ["WSGISlowRequests", "1s"]),
+    ("<VirtualHost *:1>\nWSGISlowRequests 1\n</VirtualHost>", ["WSGISlowRequests", "VirtualHost"]),
+    ("<VirtualHost *:1>\nWSGIServerMetrics On\n</VirtualHost>", ["WSGIServerMetrics", "VirtualHost"]),
+    ("<VirtualHost *:1>\nWSGITelemetryOptions All\n</VirtualHost>", ["WSGITelemetryOptions", "VirtualHost"]),
     ("<Directory />\nWSGIPythonHome /x\n</Directory>", ["WSGIPythonHome"]),
     ("<VirtualHost *:1>\nWSGIPythonHome /x\n</VirtualHost>", ["WSGIPythonHome", "VirtualHost"]),
     ("<VirtualHost *:1>\nWSGISocketPrefix x\n</VirtualHost>", ["WSGISocketPrefix", "VirtualHost"]),
@@ -157,6 +177,7 @@ def test_duplicate_group_names_both_places(server):
     "WSGIDaemonProcess best minimum-processes=2 maximum-processes=3\n",
     "<VirtualHost *:1>\nServerName a\nWSGIDaemonProcess same threads=2\n</VirtualHost>\n"
     "<VirtualHost *:2>\nServerName a\nWSGIDaemonProcess same threads=2\n</VirtualHost>\n",
+    "WSGIServerMetrics Off\n",
     "WSGIPythonHashSeed random\nWSGIPythonWarnings ignore\nWSGIPythonWarnings error::UserWarning\nWSGIPythonOptimize 1\nWSGIPythonEggs /x\n",
     "WSGIPythonHashSeed 0\nWSGIPythonPath /a:/b\nWSGISwitchInterval 0.01\n",
     "WSGIAcceptMutex default\nWSGIAcceptMutex FCNTL\n",
