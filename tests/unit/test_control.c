@@ -120,6 +120,27 @@ static void knows_that_the_other_side_is_gone(void)
     CHECK(wsgi_control_send(control.fd, WSGI_CONTROL_RETIRE, "x", 1) != APR_SUCCESS);
 }
 
+/* Blocks for ever if it does; whoever runs the tests has a limit. */
+static void never_waits_for_a_side_that_does_not_read(void)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int sent = 0, got = 0;
+
+    while (rv == APR_SUCCESS && sent < 100000) {
+        rv = wsgi_control_try_send(other, WSGI_CONTROL_NO_SUCCESSOR, "refused", 7);
+        sent += rv == APR_SUCCESS;
+    }
+    CHECK(APR_STATUS_IS_EAGAIN(rv));
+    while (wsgi_control_next(&control, &message) > 0) { /* what was sent is whole */
+        CHECK_INT(message.type, WSGI_CONTROL_NO_SUCCESSOR);
+        CHECK_STR(message.text, "refused");
+        got++;
+    }
+    CHECK_INT(got, sent);
+    CHECK_INT(wsgi_control_try_send(other, WSGI_CONTROL_RETIRE, "x", 1), APR_SUCCESS);
+    CHECK_INT(wsgi_control_next(&control, &message), 1);
+}
+
 int main(void)
 {
     tap.before = start;
@@ -131,5 +152,6 @@ int main(void)
     TAP_RUN(the_longest_text_fits);
     TAP_RUN(longer_texts_are_refused_by_both_ends);
     TAP_RUN(knows_that_the_other_side_is_gone);
+    TAP_RUN(never_waits_for_a_side_that_does_not_read);
     return tap_done();
 }

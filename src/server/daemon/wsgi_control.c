@@ -28,7 +28,7 @@ void wsgi_control_close(wsgi_control_t *control)
     }
 }
 
-apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *text, int len)
+static apr_status_t send_block(int fd, wsgi_control_type_t type, const char *text, int len, int flags)
 {
     char block[sizeof(header_t) + WSGI_CONTROL_TEXT];
     header_t header = { .type = (apr_uint16_t)type, .len = (apr_uint16_t)len };
@@ -41,9 +41,13 @@ apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *tex
     memcpy(block, &header, sizeof(header));
     memcpy(block + sizeof(header), text, (size_t)len);
     while (left > 0) {
-        ssize_t n = send(fd, at, left, MSG_NOSIGNAL);
+        ssize_t n = send(fd, at, left, MSG_NOSIGNAL | flags);
         if (n < 0 && errno != EINTR) {
-            return errno;
+            apr_status_t rv = errno;
+            if (at != block) { /* half a message is the end of the conversation */
+                (void)shutdown(fd, SHUT_WR);
+            }
+            return rv;
         }
         if (n > 0) {
             at += n;
@@ -51,6 +55,16 @@ apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *tex
         }
     }
     return APR_SUCCESS;
+}
+
+apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *text, int len)
+{
+    return send_block(fd, type, text, len, 0);
+}
+
+apr_status_t wsgi_control_try_send(int fd, wsgi_control_type_t type, const char *text, int len)
+{
+    return send_block(fd, type, text, len, MSG_DONTWAIT);
 }
 
 /* @return 1 a whole message was in the buffer; 0 not yet; -1 nonsense */

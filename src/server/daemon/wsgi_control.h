@@ -46,10 +46,17 @@ void wsgi_control_init(wsgi_control_t *control, int fd);
 void wsgi_control_close(wsgi_control_t *control);
 
 /**
- * Send one message. Blocks only when the other side has not read for long.
+ * Send one message, from a worker. Blocks only when the keeper has not read for long.
  * @return APR_SUCCESS; APR_ENOSPC when the text is too long; an error of send
  */
 apr_status_t wsgi_control_send(int fd, wsgi_control_type_t type, const char *text, int len);
+
+/**
+ * The same without ever waiting, from a keeper or the Apache parent: processes of another account, which may be stopped
+ * or busy for ever, must not keep them from their work.
+ * @return also APR_EAGAIN: the other side has not read for so long that nothing more fits, and is not told
+ */
+apr_status_t wsgi_control_try_send(int fd, wsgi_control_type_t type, const char *text, int len);
 
 /**
  * Take the next message without waiting.

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_descriptors.h"
 #include "daemon/wsgi_keeper.h"
+#include "daemon/wsgi_sharedmem.h"
 #include "wire/wsgi_socket.h"
 
 enum {
@@ -78,6 +80,32 @@ static void leave_parent(wsgi_retained_t *retained, const wsgi_keeperproc_t *sel
     close(retained->life_write);
 }
 
+static int is_shared(void *context, const void *start, const void *end)
+{
+    const wsgi_keeperproc_t *self = context;
+    const wsgi_apache_t *apache = &self->current->apache;
+
+    return wsgi_board_lies_in(self->endpoint->board, start, end)
+           || apache->may_share(apache->context, self->plan->group, start, end);
+}
+
+/* Likewise: what the parent has open, and the memory that it shares with Apache's children. */
+static void leave_apache(const wsgi_keeperproc_t *self, const int *own, int count)
+{
+    const wsgi_apache_t *apache = &self->current->apache;
+    int error;
+
+    apache->leave_apache(apache->context, self->plan->group);
+    wsgi_descriptors_close_inherited(own, count, apache->is_log, apache->context);
+    error = wsgi_sharedmem_leave(is_shared, (void *)(uintptr_t)self);
+    if (error != 0) {
+        wsgi_log(&apache->log, WSGI_HERE, WSGI_LOG_WARNING, error,
+                 WSGI_LOGNO(0263) "Unable to take all of the memory that Apache shares with its children from the "
+                                  "processes of daemon process group '%s'.",
+                 self->plan->group->name);
+    }
+}
+
 /* Before a keeper that follows others that died young. A word or the end of the parent ends the pause. */
 static void pause_keeper(int seconds, int parent, int life_line)
 {
@@ -100,9 +128,8 @@ static void be_keeper(const wsgi_keeperproc_t *self, int parent)
                                   .life_line = current->retained->life_read };
     const int own[] = { start.listener, start.parent, start.life_line };
 
-    current->apache.leave_apache(current->apache.context, self->plan->group);
     leave_parent(current->retained, self);
-    wsgi_descriptors_close_inherited(own, 3, current->apache.is_log, current->apache.context);
+    leave_apache(self, own, 3);
     pause_keeper(self->pause, parent, start.life_line);
     wsgi_keeper_run(&start);
 }

@@ -29,7 +29,7 @@ void wsgi_renewal_give_up(wsgi_keeper_t *k, int is_refused)
     for (int i = 0; i < k->table.capacity; i++) {
         wsgi_proc_t *proc = &k->table.procs[i];
         if (proc->state == WSGI_PROC_READY && proc->control.fd >= 0) { /* if it fails, the request waits its time */
-            (void)wsgi_control_send(proc->control.fd, WSGI_CONTROL_NO_SUCCESSOR, text, (int)strlen(text));
+            (void)wsgi_control_try_send(proc->control.fd, WSGI_CONTROL_NO_SUCCESSOR, text, (int)strlen(text));
         }
         if (is_refused && proc->is_obsolete && strcmp(proc->reason, script_reload) == 0) {
             proc->is_obsolete = 0;
@@ -56,7 +56,7 @@ void wsgi_renewal_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
     }
     wsgi_retire_replaced(k);
     if (k->group->threads > 0) {
-        (void)wsgi_control_send(proc->control.fd, WSGI_CONTROL_SERVE, "", 0); /* a failure shows as its death */
+        (void)wsgi_control_try_send(proc->control.fd, WSGI_CONTROL_SERVE, "", 0); /* a failure shows as its death */
     }
 }
 

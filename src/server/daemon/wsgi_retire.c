@@ -14,7 +14,7 @@ void wsgi_retire_proc(wsgi_keeper_t *k, wsgi_proc_t *proc, const char *reason)
     proc->state = WSGI_PROC_RETIRING;
     wsgi_board_keeper_state(k->board, proc->slot, WSGI_WORKER_RETIRING);
     if (proc->control.fd < 0
-        || wsgi_control_send(proc->control.fd, WSGI_CONTROL_RETIRE, reason, (int)strlen(reason)) != APR_SUCCESS) {
+        || wsgi_control_try_send(proc->control.fd, WSGI_CONTROL_RETIRE, reason, (int)strlen(reason)) != APR_SUCCESS) {
         (void)kill(proc->pid, SIGTERM); /* it closed its end: it is about to go anyway */
     }
 }

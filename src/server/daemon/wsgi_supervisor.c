@@ -127,7 +127,7 @@ static void supersede(wsgi_current_t *current)
             continue;
         }
         k->current = current;
-        (void)wsgi_control_send(k->control, /* fails when it is ending */
+        (void)wsgi_control_try_send(k->control, /* fails when it is ending */
                                 k->station->generation == current->apache.generation ? WSGI_CONTROL_SUPERSEDED
                                                                                      : WSGI_CONTROL_ABANDONED,
                                 "", 0);
@@ -156,7 +156,7 @@ static void stop_all(wsgi_current_t *current)
     apr_time_t deadline = stop_deadline(retained);
 
     for (wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
-        if (wsgi_control_send(k->control, WSGI_CONTROL_TERMINATE, "", 0) != APR_SUCCESS) {
+        if (wsgi_control_try_send(k->control, WSGI_CONTROL_TERMINATE, "", 0) != APR_SUCCESS) {
             (void)kill(k->proc.pid, SIGTERM);
         }
     }

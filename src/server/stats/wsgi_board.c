@@ -101,6 +101,13 @@ void wsgi_board_parent_destroy(wsgi_board_t *board)
     }
 }
 
+int wsgi_board_lies_in(const wsgi_board_t *board, const void *start, const void *end)
+{
+    const char *at = (const char *)board->head;
+
+    return at >= (const char *)start && at < (const char *)end;
+}
+
 int wsgi_board_slots(const wsgi_board_t *board)
 {
     return board->slots;

@@ -40,6 +40,9 @@ typedef struct {
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads);
 void wsgi_board_parent_destroy(wsgi_board_t *board); /* unmaps; other processes keep theirs */
 
+/** Whether its shared memory begins in that range of addresses. */
+int wsgi_board_lies_in(const wsgi_board_t *board, const void *start, const void *end);
+
 int wsgi_board_slots(const wsgi_board_t *board);
 int wsgi_board_threads(const wsgi_board_t *board);
 
