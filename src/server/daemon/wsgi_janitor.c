@@ -22,12 +22,9 @@ static int is_wanted(void *context, int fd)
     return 0;
 }
 
-/* As if it had been made before everything else: it must not keep anybody's connection or life line open. */
+/* As if it had been made before everything else: it must not keep anybody's socket, connection or life line open. */
 static void leave_all(const wsgi_retained_t *retained, int line)
 {
-    for (const wsgi_station_t *s = retained->stations; s != NULL; s = s->next) {
-        close(s->fd);
-    }
     for (const wsgi_keeperproc_t *k = retained->keepers; k != NULL; k = k->next) {
         close(k->control);
     }
@@ -48,6 +45,7 @@ static void be_janitor(const wsgi_current_t *current, int line)
     }
     for (const wsgi_station_t *s = current->retained->stations; s != NULL; s = s->next) {
         (void)wsgi_listener_remove(s->path, &s->file); /* the server looks itself, and says what it finds */
+        (void)wsgi_listener_remove(s->orders_path, &s->orders_file);
     }
     _exit(0);
 }

@@ -126,10 +126,10 @@ static void be_keeper(const wsgi_keeperproc_t *self, int parent)
                                   .orders = self->station->orders_fd,
                                   .parent = parent,
                                   .life_line = current->retained->life_read };
-    const int own[] = { start.listener, start.parent, start.life_line };
+    const int own[] = { start.listener, start.orders, start.parent, start.life_line };
 
     leave_parent(current->retained, self);
-    leave_apache(self, own, 3);
+    leave_apache(self, own, sizeof(own) / sizeof(own[0]));
     pause_keeper(self->pause, parent, start.life_line);
     wsgi_keeper_run(&start);
 }

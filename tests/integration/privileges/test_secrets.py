@@ -47,7 +47,7 @@ def workers_of(server):
 
 def test_each_group_knows_its_own_secret_only(server):
     """Group n has secret n: they are made in the order of the configuration."""
-    before = server.daemon_pids()
+    before = workers_of(server)
     server.graceful() # keepers of a later generation inherit more of what the parent has had
     server.wait_until(lambda: not any(map(processes.alive, before)), 20, "the end of the first generation")
     for number, worker in enumerate(workers_of(server), 1):
@@ -74,7 +74,7 @@ def test_a_keeper_that_is_replaced_knows_its_own_secret_only(server):
 
 def test_secrets_are_in_no_environment_command_line_or_log(server):
     """Neither as bytes nor written out."""
-    before = server.daemon_pids()
+    before = workers_of(server)
     server.site.wsgi_level = "trace8"
     server.graceful()
     server.wait_until(lambda: not any(map(processes.alive, before)), 20, "the end of the first generation")

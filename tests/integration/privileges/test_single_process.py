@@ -32,7 +32,7 @@ def use(server):
     assert server.client().get("/").json()["uid"] == apache.account().pw_uid
     assert server.client().get("/second").json()["uid"] == apache.pwd.getpwnam("daemon").pw_uid
     assert set(processes.status_field(server.pid, "Uid")) == {str(apache.account().pw_uid)}
-    assert len(server.sockets()) == 2
+    assert len(server.sockets()) == 4 # each group has one for requests and one for orders
 
 
 def janitors(server):
