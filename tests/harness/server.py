@@ -96,9 +96,14 @@ class Server:
 
     def environment(self) -> dict:
         """Of the server process: little, the same everywhere, and with the mark that its processes are found by."""
-        kept = {name: os.environ[name] for name in ("PATH", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_PRELOAD")
+        kept = {name: os.environ[name] for name in ("PATH", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS")
                 if name in os.environ}
-        return {**kept, "LANG": "C", processes.MARK: str(self.root), **self.variables}
+        if "WSGI_PRELOAD" in os.environ: # for Apache alone
+            kept["LD_PRELOAD"] = os.environ["WSGI_PRELOAD"]
+        wanted = {**kept, "LANG": "C", processes.MARK: str(self.root), **self.variables}
+        if "WSGI_PRELOAD" in os.environ and "LD_PRELOAD" in self.variables:
+            wanted["LD_PRELOAD"] = os.environ["WSGI_PRELOAD"] + ":" + self.variables["LD_PRELOAD"]
+        return wanted
 
     def check_config(self) -> subprocess.CompletedProcess:
         """``apache2 -t``: exit code and the output in ``stdout``."""

@@ -168,9 +168,12 @@ static apr_status_t local_send_file(wsgi_exchange_t *x, const wsgi_head_t *head,
         return errno;
     }
     send_head(local, head);
+    /*
+     * Not passed on yet: together with the end that follows it is a complete response, of which Apache's filters can
+     * take the range that the client asked for. The file is ours, nobody's memory is borrowed.
+     */
     wsgi_respond_file(local->output, local->r, duplicate, offset, length, local->enable_sendfile);
-    add_flush(local);
-    return pass_output(local);
+    return local->r->connection->aborted ? APR_ECONNABORTED : APR_SUCCESS;
 }
 
 static apr_status_t local_finish(wsgi_exchange_t *x, wsgi_outcome_t outcome)
@@ -181,6 +184,10 @@ static apr_status_t local_finish(wsgi_exchange_t *x, wsgi_outcome_t outcome)
         return APR_SUCCESS; /* the handler answers by the outcome, or nobody is there to hear it */
     }
     if (outcome != WSGI_DONE) {
+        if (!APR_BRIGADE_EMPTY(local->output)) {
+            add_flush(local);
+            (void)pass_output(local); /* the end is cut off all the same */
+        }
         wsgi_respond_truncate(local->r);
         return APR_SUCCESS;
     }

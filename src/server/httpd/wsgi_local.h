@@ -10,7 +10,7 @@ typedef struct {
     wsgi_exchange_t base; /* first: the two are cast to each other */
     request_rec *r;
     apr_bucket_brigade *input;  /* fetched, not yet read; NULL before the first fetch */
-    apr_bucket_brigade *output; /* empty between calls */
+    apr_bucket_brigade *output; /* empty between calls, but for a file */
     int input_ended;
     int enable_sendfile;
     int is_head_sent;

@@ -195,6 +195,15 @@ static void add_request(wsgi_fields_t *variables, request_rec *r, const wsgi_pat
     ADD(variables, "mod_wsgi.path_info", paths->path_info);
 }
 
+/* As the Listen directive names it, "" when it names none. */
+static const char *listener_host(const conn_rec *c)
+{
+    if (c->local_host != NULL) {
+        return c->local_host;
+    }
+    return c->local_addr->hostname != NULL ? c->local_addr->hostname : "";
+}
+
 static void add_module(wsgi_fields_t *variables, request_rec *r)
 {
     const conn_rec *c = r->connection;
@@ -208,7 +217,7 @@ static void add_module(wsgi_fields_t *variables, request_rec *r)
     if (c->log_id != NULL) {
         ADD(variables, "mod_wsgi.connection_id", c->log_id);
     }
-    ADD(variables, "mod_wsgi.listener_host", c->local_host != NULL ? c->local_host : "");
+    ADD(variables, "mod_wsgi.listener_host", listener_host(c));
     ADD(variables, "mod_wsgi.listener_port", apr_itoa(r->pool, c->local_addr->port));
     ADD(variables, "mod_wsgi.server_pid", apr_ltoa(r->pool, (long)getpid()));
 }

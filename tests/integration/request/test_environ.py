@@ -115,7 +115,7 @@ def test_mod_wsgi_keys(answer, mode, server):
     expected = {
         "mod_wsgi.process_group": "site" if mode == "daemon" else "", "mod_wsgi.application_group": "",
         "mod_wsgi.callable_object": "application", "mod_wsgi.request_handler": "wsgi-script", "mod_wsgi.handler_script": "",
-        "mod_wsgi.listener_host": "", "mod_wsgi.listener_port": str(server.port), "mod_wsgi.script_reloading": "1",
+        "mod_wsgi.listener_host": "127.0.0.1", "mod_wsgi.listener_port": str(server.port), "mod_wsgi.script_reloading": "1",
         "mod_wsgi.enable_sendfile": "0", "mod_wsgi.ignore_activity": "0",
     }
     assert {key: environ.get(key) for key in expected} == expected
