@@ -1,0 +1,123 @@
+"""The tests on every Python that is to be had, under every MPM: a table of what was seen.
+
+Pythons: those on PATH, in ~/.pyenv, named with --python; and with --suite those of other suites of Debian, in a chroot, with that suite's
+Apache. A row is only what ran; a Python that could not be had is listed with the reason.
+"""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from places import TOP, Place, debian, here  # noqa: E402
+
+TESTS = ["tests/integration/" + name for name in ("request", "embedded", "daemon", "lifecycle", "access", "frameworks")]
+QUICK = ["tests/integration/request", "tests/integration/embedded"]
+DETAIL = """
+import platform, sysconfig
+print(platform.python_version() + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""))
+"""
+
+
+def version(place: Place, python: str) -> str:
+    """Version of a Python, with a t at the end when it has no GIL; "" when it does not start."""
+    words = [python, "-c", DETAIL] if place.root is None else ["chroot", str(place.root), python, "-c", DETAIL]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
+    return done.stdout.strip()
+
+
+def usable(text: str) -> bool:
+    return bool(text) and tuple(int(part) for part in text.split(".")[:2]) >= (3, 9)
+
+
+def local_pythons(more: List[str]) -> List[str]:
+    """Paths of Pythons on this machine, one for each version: those given, the system's, then the others."""
+    candidates = more + ["/usr/bin/python3"] + [shutil.which("python3.%d" % minor) or "" for minor in range(9, 20)]
+    candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))
+    found: Dict[str, str] = {}
+    for path in candidates:
+        text = version(here(), path) if path and os.path.exists(path) else ""
+        if usable(text) and text not in found:
+            found[text] = path
+    return list(found.values())
+
+
+def counts(report: Path) -> Dict[str, Counter]:
+    """Return mode to counts of results, from a report of pytest; tests that know no mode count as both."""
+    found = {"embedded": Counter(), "daemon": Counter()}
+    if not report.exists():
+        return found
+    for case in ElementTree.parse(str(report)).iter("testcase"):
+        kinds = {child.tag for child in case}
+        result = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        name = "%s %s" % (case.get("classname", ""), case.get("name", ""))
+        modes = [mode for mode in found if mode in name] or list(found)
+        for mode in modes:
+            found[mode][result] += 1
+    return found
+
+
+Row = Tuple[str, str, str, str, str]
+
+
+def run(place: Place, python: str, mpm: str, tests: List[str], folder: Path) -> List[Row]:
+    """Run the tests for one Python under one MPM and return rows of the table."""
+    text = version(place, python)
+    name = "%s-%s-%s" % (place.name, text, mpm)
+    report = place.path("/tmp/matrix-%s.xml" % name)
+    if report.exists():
+        report.unlink()
+    words = ["./dev", "test", "--python", python, "--mpm", mpm, "-q", "--junit-xml", "/tmp/matrix-%s.xml" % name, *tests]
+    status = place.run(words, folder / (name + ".log"), 3600)
+    rows = []
+    for mode, count in counts(report).items():
+        result = ", ".join("%d %s" % (count[kind], kind) for kind in ("passed", "failed", "skipped") if count[kind])
+        rows.append((place.name, text, mpm, mode, result or "nothing ran (exit status %d)" % status))
+    if report.exists():
+        report.unlink()
+    return rows
+
+
+def show(rows) -> str:
+    head = ("place", "Python", "MPM", "mode", "result")
+    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(5)]
+    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer tests, event MPM only")
+    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further Python of this machine, or of the suite")
+    parser.add_argument("--only", action="store_true", help="no Python of this machine but those given")
+    parser.add_argument("--suite", action="append", default=[], metavar="SUITE", help="a suite of Debian, such as trixie or sid (as root)")
+    parser.add_argument("--roots", default=str(TOP / ".dev" / "roots"), metavar="FOLDER", help="where suites are kept")
+    given = parser.parse_args()
+    folder = TOP / ".dev" / "matrix"
+    folder.mkdir(parents=True, exist_ok=True)
+    tests, mpms = (QUICK, ["event"]) if given.quick else (TESTS, ["event", "worker", "prefork"])
+    rows = []
+    for python in given.python if given.only else local_pythons(given.python):
+        for mpm in mpms:
+            rows += run(here(), python, mpm, tests, folder)
+    for suite in given.suite:
+        try:
+            with debian(suite, Path(given.roots) / suite, folder / (suite + ".log")) as place:
+                usual = ["/usr/bin/python3.%d" % minor for minor in range(9, 20)]
+                for python in given.python or [path for path in usual if place.path(path).exists()]:
+                    for mpm in mpms:
+                        rows += run(place, python, mpm, tests, folder)
+        except RuntimeError as error:
+            rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
+    print(show(rows))
+    return 1 if any("failed" in row[4] or "nothing" in row[4] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
