@@ -140,7 +140,7 @@ def test_probe_takes_every_gil(build, own_gil, shared):
 def test_others_are_dumped_while_one_gil_is_held(build, own_gil, shared):
     slow = APPS / "slow.wsgi"
     with open_host(build, environment={"WSGI_TEST_SHARED": str(shared)}, **OWN) as host:
-        host.prepare(slow, "brief", "other")
+        host.prepare(slow, "interrupted", "other")
         host.command("spawn")
         while not any(log.text == "entered" for log in host.logs):
             host.command("rss")
@@ -233,3 +233,15 @@ def test_stacks_are_not_shown_without_gil(build, free_threaded):
         host.run(APP, "gil", "a")
         host.command("dump_stacks 1000")
         assert [log.text for log in host.take_logs() if log.level <= INFO and "not shown" in log.text]
+
+
+# ---- several threads of one request, with or without GIL ----
+
+@pytest.mark.parametrize("group", ["", "sub"])
+def test_threads_share_a_request(build, group):
+    with open_host(build) as host:
+        for _ in range(30):
+            response = host.run(APP, "all_log", group)
+            assert response.body == b"[]" and [log.text for log in response.logs].count("line") == 6
+            assert len(host.run(APP, "all_write", group).body) == 100 # in whatever order
+            assert host.run(APP, "all_read", group, plan={"body_size": 64 * 500}).body == b"32000"

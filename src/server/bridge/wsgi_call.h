@@ -21,9 +21,9 @@ typedef struct {
 /* Counters for events; times in microseconds, only kept while somebody is subscribed (`timed`). */
 typedef struct {
     apr_time_t started;
-    apr_int64_t input_reads, input_length, input_time;
-    apr_int64_t output_writes, output_length, output_time;
-    apr_int64_t gil_waits, gil_wait_time;
+    WSGI_GUARDED(apr_int64_t) input_reads, input_length, input_time;
+    WSGI_GUARDED(apr_int64_t) output_writes, output_length, output_time;
+    WSGI_GUARDED(apr_int64_t) gil_waits, gil_wait_time;
     apr_int64_t cpu_user, cpu_system; /* at the start; -1 unknown */
 } wsgi_tally_t;
 
@@ -37,16 +37,16 @@ struct wsgi_call_t {
 
     pthread_mutex_t lock;
     wsgi_exchange_t *exchange;     /* guarded by lock; NULL once the request is over */
-    int head_sent;                 /* guarded by lock */
+    atomic_int head_sent;          /* written under lock */
     int last_sent;                 /* guarded by lock: WSGI_SEND_LAST was given to the exchange */
 
-    int over;                      /* nothing may be done for this request any more */
-    int committed;                 /* reply may not change any more */
-    int cut;                       /* bytes beyond the declared length were dropped */
+    WSGI_GUARDED(int) over;        /* nothing may be done for this request any more */
+    WSGI_GUARDED(int) committed;   /* reply may not change any more */
+    WSGI_GUARDED(int) cut;         /* bytes beyond the declared length were dropped */
     int timed;
     wsgi_reply_t reply;
     wsgi_head_t head;              /* of reply; constant once committed */
-    apr_off_t produced;            /* bytes of body let through */
+    WSGI_GUARDED(apr_off_t) produced; /* bytes of body let through */
     const char *errors_name;       /* constant: what wsgi.errors calls itself */
     wsgi_linebuf_t pending;        /* incomplete line of wsgi.errors */
     PyObject *data;                /* dict: mod_wsgi.request_data() */

@@ -83,6 +83,13 @@ static inline PyTypeObject *wsgi_compat_seal(PyObject *type)
 #define WSGI_HAS_FREE_THREADING 0
 #endif
 
+/** A number that the GIL guards, and that is atomic where there is none. */
+#if WSGI_HAS_FREE_THREADING
+#define WSGI_GUARDED(type) _Atomic(type)
+#else
+#define WSGI_GUARDED(type) type
+#endif
+
 /**
  * Make a sub-interpreter. GIL: held, of the main interpreter; on success that of the new one is, on failure the
  * caller's again. With a GIL of its own it follows the rules that Python sets for such: no fork, no exec, no daemon
@@ -121,6 +128,19 @@ static inline PyThreadState *wsgi_compat_new_interpreter(int own_gil, const char
 static inline unsigned long wsgi_compat_thread_ident(const PyThreadState *tstate)
 {
     return tstate->thread_id;
+}
+
+/** An imported module, new reference; NULL without an exception when there is none of that name. */
+static inline PyObject *wsgi_compat_loaded_module(const char *name)
+{
+    PyObject *text = PyUnicode_FromString(name);
+    PyObject *module = text != NULL ? PyImport_GetModule(text) : NULL;
+
+    Py_XDECREF(text);
+    if (module == NULL) {
+        PyErr_Clear();
+    }
+    return module;
 }
 
 /*

@@ -157,16 +157,18 @@ static int put_start(PyObject *payload, const wsgi_call_t *call, PyObject *appli
 PyObject *wsgi_events_request_started(wsgi_call_t *call, PyObject *application, PyObject *environ)
 {
     PyObject *payload = base_payload(call);
+    PyObject *key = PyUnicode_FromString("application_object");
     PyObject *chosen = NULL;
 
     if (payload != NULL && put_start(payload, call, application, environ) < 0) {
         Py_CLEAR(payload);
     }
     deliver_request_event(call, "request_started", payload);
-    if (payload != NULL) {
-        chosen = Py_XNewRef(PyDict_GetItemString(payload, "application_object"));
-        Py_DECREF(payload);
+    if (payload == NULL || key == NULL || wsgi_compat_dict_get(payload, key, &chosen) < 0) {
+        PyErr_Clear();
     }
+    Py_XDECREF(key);
+    Py_XDECREF(payload);
     return chosen != NULL ? chosen : Py_NewRef(application);
 }
 

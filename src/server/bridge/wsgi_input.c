@@ -13,9 +13,9 @@ typedef struct {
     wsgi_call_t *call;
     char *data;
     size_t start, end, capacity;
-    int started; /* something was fetched or asked for */
-    int at_end;
-    int failed;
+    WSGI_GUARDED(int) started; /* something was fetched or asked for */
+    WSGI_GUARDED(int) at_end;
+    WSGI_GUARDED(int) failed;
 } input_t;
 
 /* ---- fetching ---- */

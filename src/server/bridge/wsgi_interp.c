@@ -132,11 +132,26 @@ static void decide_gil(wsgi_interp_t *interp)
 }
 
 /*
- * GIL held, of the main interpreter on entry and on return. The first thread state stays with the interpreter
- * until its end: CPython 3.11 aborts when an interpreter without any is given a new one, and a thread that goes
- * must not take along what module threading has attached to it.
+ * The first thread state stays with the interpreter until its end: CPython 3.11 aborts when an interpreter without any
+ * is given a new one, and a thread that goes must not take along what module threading has attached to it.
+ * A free-threaded build counts references by threads, and takes a state for its thread's as long as it exists: there it
+ * is handed to the thread that made it.
  */
-static int start_interp(wsgi_interp_t *interp)
+static int settle_home(wsgi_thread_t *thread, wsgi_interp_t *interp)
+{
+    if (!WSGI_HAS_FREE_THREADING) {
+        return 0;
+    }
+    if (wsgi_thread_adopt(thread, interp, interp->home) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    interp->home = NULL;
+    return 0;
+}
+
+/* GIL held, of the main interpreter on entry and on return. */
+static int start_interp(wsgi_thread_t *thread, wsgi_interp_t *interp)
 {
     PyThreadState *caller = PyThreadState_Get();
     const char *why;
@@ -148,7 +163,7 @@ static int start_interp(wsgi_interp_t *interp)
         return -1;
     }
     interp->state = PyThreadState_GetInterpreter(interp->home);
-    rc = wsgi_equip(interp);
+    rc = wsgi_equip(interp) < 0 || settle_home(thread, interp) < 0 ? -1 : 0;
     if (rc < 0) {
         report_failure(interp, NULL);
         Py_CLEAR(interp->module);
@@ -173,7 +188,7 @@ static wsgi_interp_t *create(wsgi_thread_t *thread, const char *name)
         free_interp(interp);
         return NULL;
     }
-    rc = start_interp(interp);
+    rc = start_interp(thread, interp);
     wsgi_interp_leave();
     if (rc < 0) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
@@ -258,10 +273,9 @@ static void become_main_thread(PyObject *threading)
 /* What Python itself calls at its end; joins all threads that are not daemons, however long they take. GIL held. */
 static void join_threads(void)
 {
-    PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"); /* borrowed */
+    PyObject *threading = wsgi_compat_loaded_module("threading");
 
     if (threading != NULL) {
-        Py_INCREF(threading);
         become_main_thread(threading);
         call_module_function("threading", "_shutdown");
         Py_DECREF(threading);
@@ -326,15 +340,23 @@ static int is_alone(void)
  * Py_EndInterpreter() aborts the process when a thread state is left, and a daemon thread of the application is
  * enough for that. So its first two steps are done here, and the rest only when nobody else is left.
  */
-int wsgi_interp_destroy(wsgi_interp_t *interp)
+int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp)
 {
     PyThreadState *caller = PyEval_SaveThread();
+    PyThreadState *last = interp->home != NULL ? interp->home : wsgi_thread_state(thread, interp);
     int alone;
 
-    PyEval_RestoreThread(interp->home);
+    if (last == NULL) {
+        wsgi_log(&interp->runtime->host->log, WSGI_HERE, WSGI_LOG_ERR, APR_SUCCESS,
+                 WSGI_LOGNO(0192) "No thread state can be made to destroy the %s %s; it is left as it is.",
+                 interp->label, interp->runtime->process);
+        PyEval_RestoreThread(caller);
+        return 0;
+    }
+    PyEval_RestoreThread(last);
     wsgi_pylog_process(interp->runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Destroying %s %s.", interp->label,
                        interp->runtime->process);
-    wsgi_thread_detach_all(interp);
+    wsgi_thread_detach_all(interp, last);
     alone = wsgi_interp_run_down(interp) && is_alone();
     if (alone) {
         /* Not twice: threading._shutdown() of some versions fails when it is called again. */
@@ -342,7 +364,7 @@ int wsgi_interp_destroy(wsgi_interp_t *interp)
         PyErr_Clear();
         Py_CLEAR(interp->module);
         wsgi_scripts_clear(&interp->scripts);
-        Py_EndInterpreter(interp->home);
+        Py_EndInterpreter(last);
         PyThreadState_Swap(caller);
     } else {
         PyEval_SaveThread();

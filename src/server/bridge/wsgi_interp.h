@@ -17,7 +17,8 @@ struct wsgi_interp_t {
     wsgi_interp_options_t options; /* constant */
     int own_gil;                /* constant: it shares the GIL with no other interpreter */
     PyInterpreterState *state;  /* constant */
-    PyThreadState *home;        /* constant; of a sub-interpreter: its first thread state, of no thread in particular */
+    PyThreadState *home;        /* constant; of a sub-interpreter: its first thread state, of no thread in particular;
+                                   NULL in a free-threaded build */
     PyObject *module;           /* built-in module mod_wsgi; GIL */
     wsgi_pystate_t *pystate;    /* its state; constant until the end of the interpreter */
     wsgi_scripts_t scripts;
@@ -44,7 +45,7 @@ void wsgi_interp_leave(void);
  * GIL: held, of the main interpreter; also on return. No request may be running.
  * @return 0 if it could not be destroyed because threads are alive in it
  */
-int wsgi_interp_destroy(wsgi_interp_t *interp);
+int wsgi_interp_destroy(wsgi_thread_t *thread, wsgi_interp_t *interp);
 
 /**
  * Join the non-daemon threads of the current interpreter, for settings->join_timeout at most, and run its atexit

@@ -15,13 +15,18 @@ typedef struct {
     const wsgi_pystate_t *state;   /* constant; only to be compared */
     wsgi_call_t *call;
     const char *name;              /* constant */
-    int expired;                   /* close() was called; streams of the process ignore that */
+    WSGI_GUARDED(int) expired;     /* close() was called; streams of the process ignore that */
     wsgi_linebuf_t pending;
 } log_t;
 
+enum { STREAM_READY, STREAM_FRESH, STREAM_BEING_SET_UP };
+
 /* What a stream object has beyond its io.TextIOWrapper; it lies behind it. */
 typedef struct {
-    wsgi_call_t *call; /* set until the text layer is set up */
+    wsgi_call_t *call;        /* set while FRESH */
+    wsgi_runtime_t *runtime;  /* constant */
+    atomic_int state;         /* STREAM_*: of the text layer */
+    atomic_ulong maker;       /* thread that sets it up */
 } stream_extra_t;
 
 /* ---- records ---- */
@@ -229,12 +234,17 @@ static int add_output(const wsgi_runtime_t *runtime, PyObject *owner, wsgi_call_
 /* An incomplete line goes out as if it had ended. */
 static int flush_output(const wsgi_runtime_t *runtime, PyObject *owner, wsgi_call_t *call, wsgi_linebuf_t *buffer)
 {
-    return buffer->length > 0 ? add_output(runtime, owner, call, buffer, "\n", 1) : 0;
+    int is_empty;
+
+    WSGI_BEGIN_CRITICAL(owner)
+    is_empty = buffer->length == 0;
+    WSGI_END_CRITICAL()
+    return is_empty ? 0 : add_output(runtime, owner, call, buffer, "\n", 1);
 }
 
 void wsgi_pylog_flush_call(wsgi_call_t *call)
 {
-    if (call->pending.length > 0 && flush_output(call->state->runtime, (PyObject *)call, call, &call->pending) < 0) {
+    if (flush_output(call->state->runtime, (PyObject *)call, call, &call->pending) < 0) {
         PyErr_Clear();
     }
 }
@@ -485,24 +495,60 @@ static int stream_setup(PyObject *self, PyObject *log)
     return rc;
 }
 
+/* Another thread is at it. It waits for nobody but the GIL, which is ours to give. */
+static void stream_await(stream_extra_t *extra)
+{
+    wsgi_runtime_t *runtime = extra->runtime;
+    PyThreadState *tstate = PyEval_SaveThread();
+
+    pthread_mutex_lock(&runtime->streams_lock);
+    while (atomic_load(&extra->state) != STREAM_READY) {
+        pthread_cond_wait(&runtime->stream_ready, &runtime->streams_lock);
+    }
+    pthread_mutex_unlock(&runtime->streams_lock);
+    PyEval_RestoreThread(tstate);
+}
+
+static void stream_announce(stream_extra_t *extra)
+{
+    wsgi_runtime_t *runtime = extra->runtime;
+
+    pthread_mutex_lock(&runtime->streams_lock);
+    atomic_store(&extra->state, STREAM_READY);
+    pthread_cond_broadcast(&runtime->stream_ready);
+    pthread_mutex_unlock(&runtime->streams_lock);
+}
+
+/* The collector may have taken the call away. */
+static int stream_become_ready(PyObject *self, stream_extra_t *extra)
+{
+    wsgi_call_t *call = extra->call;
+    PyObject *log = call != NULL ? log_new(call->state, call, call->errors_name) : NULL;
+    int rc = call != NULL ? stream_setup(self, log) : 0;
+
+    extra->call = NULL;
+    Py_XDECREF(log);
+    Py_XDECREF(call);
+    return rc;
+}
+
+/* Setting up is done once, and looks up attributes of the stream itself on its way. */
 static int stream_wake(PyObject *self)
 {
     stream_extra_t *extra = stream_extra(self);
-    wsgi_call_t *call;
-    PyObject *log;
-    int rc;
+    unsigned long self_ident = (unsigned long)pthread_self();
+    int fresh = STREAM_FRESH, rc = 0;
 
-    WSGI_BEGIN_CRITICAL(self)
-    call = extra->call;
-    extra->call = NULL;
-    WSGI_END_CRITICAL()
-    if (call == NULL) {
+    if (atomic_load(&extra->state) == STREAM_READY) {
         return 0;
     }
-    log = log_new(call->state, call, call->errors_name);
-    Py_DECREF(call);
-    rc = stream_setup(self, log);
-    Py_XDECREF(log);
+    if (atomic_compare_exchange_strong(&extra->state, &fresh, STREAM_BEING_SET_UP)) {
+        atomic_store(&extra->maker, self_ident);
+        rc = stream_become_ready(self, extra);
+        stream_announce(extra);
+    } else if (atomic_load(&extra->maker) != self_ident) {
+        stream_await(extra);
+    }
     return rc;
 }
 
@@ -576,6 +622,8 @@ PyObject *wsgi_pylog_errors(wsgi_call_t *call)
 
     if (stream != NULL) {
         stream_extra(stream)->call = (wsgi_call_t *)Py_NewRef((PyObject *)call);
+        stream_extra(stream)->runtime = state->runtime;
+        atomic_store(&stream_extra(stream)->state, STREAM_FRESH);
     }
     return stream;
 }

@@ -69,28 +69,43 @@ static PyObject *request_data(PyObject *module, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(call->data);
 }
 
+/* The class, made by this thread or another one that was faster; new reference. `made` is taken over, may be NULL. */
+static PyObject *keep_log_handler(PyObject *module, PyObject *made)
+{
+    wsgi_pystate_t *state = PyModule_GetState(module);
+    PyObject *kept;
+
+    WSGI_BEGIN_CRITICAL(module)
+    if (state->log_handler == NULL) {
+        state->log_handler = made;
+        made = NULL;
+    }
+    kept = Py_XNewRef(state->log_handler);
+    WSGI_END_CRITICAL()
+    Py_XDECREF(made);
+    return kept;
+}
+
 /* Module __getattr__: LogHandler is made when somebody asks for it, since `logging` takes its time to import. */
 static PyObject *module_getattr(PyObject *module, PyObject *name)
 {
-    wsgi_pystate_t *state = PyModule_GetState(module);
+    PyObject *handler;
 
     if (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, "LogHandler") != 0) {
         PyErr_Format(PyExc_AttributeError, "module 'mod_wsgi' has no attribute %R", name);
         return NULL;
     }
-    if (state->log_handler == NULL) {
-        PyObject *made = wsgi_loghandler_make(module);
-        WSGI_BEGIN_CRITICAL(module)
-        if (state->log_handler == NULL) { /* importing gave the GIL away: another thread may have been faster */
-            state->log_handler = Py_XNewRef(made);
+    handler = keep_log_handler(module, NULL);
+    if (handler == NULL) {
+        handler = keep_log_handler(module, wsgi_loghandler_make(module));
+        if (handler != NULL) {
+            PyErr_Clear(); /* of our attempt, if another thread was luckier */
         }
-        WSGI_END_CRITICAL()
-        Py_XDECREF(made);
-        if (state->log_handler == NULL || PyObject_SetAttr(module, name, state->log_handler) < 0) {
-            return NULL;
+        if (handler != NULL && PyObject_SetAttr(module, name, handler) < 0) {
+            Py_CLEAR(handler);
         }
     }
-    return Py_NewRef(state->log_handler);
+    return handler;
 }
 
 static PyMethodDef module_methods[] = {

@@ -153,11 +153,13 @@ apr_off_t wsgi_response_admit(wsgi_call_t *call, apr_off_t size)
     apr_off_t limit = size;
 
     call->tally.output_length += size;
+    WSGI_BEGIN_CRITICAL((PyObject *)call)
     if (call->reply.declared >= 0 && size > call->reply.declared - call->produced) {
         limit = call->reply.declared - call->produced;
         call->cut = 1;
     }
     call->produced += limit;
+    WSGI_END_CRITICAL()
     return limit;
 }
 
@@ -397,12 +399,14 @@ static wsgi_ran_t send_file(wsgi_call_t *call, wsgi_file_range_t *range)
 {
     wsgi_detached_t detached;
     apr_status_t rv;
+    int rc = 0;
 
-    if (call->reply.status != NULL && !call->committed && call->reply.declared < 0 &&
-        wsgi_reply_set_length(&call->reply, range->length) < 0) {
-        return WSGI_RAISED;
+    WSGI_BEGIN_CRITICAL((PyObject *)call)
+    if (call->reply.status != NULL && !call->committed && call->reply.declared < 0) {
+        rc = wsgi_reply_set_length(&call->reply, range->length);
     }
-    if (commit(call) < 0) {
+    WSGI_END_CRITICAL()
+    if (rc < 0 || commit(call) < 0) {
         return WSGI_RAISED;
     }
     range->length = wsgi_response_admit(call, range->length);

@@ -150,6 +150,8 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
     }
     runtime->creating = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     runtime->leaving_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    runtime->streams_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    runtime->stream_ready = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     return runtime;
 }
 
@@ -280,14 +282,14 @@ static void run_down_all(wsgi_runtime_t *runtime)
 }
 
 /* No request is running. GIL held, of the main interpreter; still held on return, or gone with Python. */
-static void destroy_all(wsgi_runtime_t *runtime)
+static void destroy_all(wsgi_runtime_t *runtime, wsgi_thread_t *thread)
 {
     wsgi_interp_t *interp;
     int all = 1;
 
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
         if (interp != runtime->main) {
-            all &= wsgi_interp_destroy(interp);
+            all &= wsgi_interp_destroy(thread, interp);
         }
     }
     wsgi_pylog_process(runtime, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "Terminating Python %s.", runtime->process);
@@ -326,6 +328,6 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime)
     }
     bar_threads(runtime);
     if (wsgi_interp_enter(thread, runtime->main) == 0) {
-        destroy_all(runtime);
+        destroy_all(runtime, thread);
     }
 }

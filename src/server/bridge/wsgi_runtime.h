@@ -30,6 +30,9 @@ struct wsgi_runtime_t {
     pthread_mutex_t creating;                /* held while an interpreter is made */
     _Atomic(wsgi_interp_t *) interps;        /* list */
 
+    pthread_mutex_t streams_lock;
+    pthread_cond_t stream_ready;             /* a stream has been set up; nothing is waited for inside but this */
+
     pthread_mutex_t leaving_lock;
     pthread_cond_t leaving_done;             /* leaving or visitors became 0 */
     int leaving;                             /* guarded by leaving_lock: threads that end and delete thread states */

@@ -27,7 +27,8 @@ void wsgi_scripts_clear(wsgi_scripts_t *scripts)
 
     for (i = 0; i < WSGI_SCRIPT_BUCKETS; i++) {
         for (script = atomic_load(&scripts->buckets[i]); script != NULL; script = script->next) {
-            Py_CLEAR(script->module_name);
+            PyObject *name = atomic_exchange(&script->module_name, NULL);
+            Py_XDECREF(name);
         }
     }
 }
@@ -229,10 +230,10 @@ static PyObject *path_digest(const wsgi_runtime_t *runtime, const char *path)
 
 static PyObject *module_name(wsgi_interp_t *interp, wsgi_script_t *script)
 {
-    PyObject *digest, *name;
+    PyObject *digest, *name = atomic_load(&script->module_name), *none = NULL;
 
-    if (script->module_name != NULL) {
-        return script->module_name;
+    if (name != NULL) {
+        return name;
     }
     digest = path_digest(interp->runtime, script->path);
     name = digest != NULL ? PyUnicode_FromFormat("_mod_wsgi_%U", digest) : NULL;
@@ -241,14 +242,10 @@ static PyObject *module_name(wsgi_interp_t *interp, wsgi_script_t *script)
         return NULL;
     }
     PyUnicode_InternInPlace(&name);
-    WSGI_BEGIN_CRITICAL(interp->module)
-    if (script->module_name == NULL) {
-        script->module_name = name;
-        name = NULL;
+    if (!atomic_compare_exchange_strong(&script->module_name, &none, name)) {
+        Py_DECREF(name); /* another thread was faster */
     }
-    WSGI_END_CRITICAL()
-    Py_XDECREF(name);
-    return script->module_name;
+    return atomic_load(&script->module_name);
 }
 
 int wsgi_script_module(wsgi_interp_t *interp, wsgi_script_t *script, PyObject **module)

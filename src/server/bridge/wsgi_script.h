@@ -15,7 +15,7 @@
 typedef struct wsgi_script_t {
     struct wsgi_script_t *next; /* constant once published */
     char *path;                 /* constant */
-    PyObject *module_name;      /* interned str, NULL until first needed; GIL */
+    _Atomic(PyObject *) module_name;      /* interned str, NULL until first needed; GIL */
     pthread_mutex_t loading;    /* taken without the GIL only */
     atomic_int loaded;          /* executed to its end; while it executes, sys.modules has an unfinished module */
     _Atomic apr_time_t mtime;   /* __mtime__ of the loaded module; 0: ask the module */

@@ -119,7 +119,7 @@ PyThreadState *wsgi_thread_state(wsgi_thread_t *thread, wsgi_interp_t *interp)
     return make_state(thread, interp);
 }
 
-void wsgi_thread_detach_all(wsgi_interp_t *interp)
+void wsgi_thread_detach_all(wsgi_interp_t *interp, PyThreadState *last)
 {
     wsgi_thread_t *thread;
 
@@ -132,8 +132,10 @@ void wsgi_thread_detach_all(wsgi_interp_t *interp)
                 continue;
             }
             *link = attachment->next;
-            PyThreadState_Clear(attachment->tstate);
-            PyThreadState_Delete(attachment->tstate);
+            if (attachment->tstate != last) {
+                PyThreadState_Clear(attachment->tstate);
+                PyThreadState_Delete(attachment->tstate);
+            }
             free(attachment);
         }
     }

@@ -43,8 +43,8 @@ int wsgi_thread_adopt(wsgi_thread_t *thread, wsgi_interp_t *interp, PyThreadStat
 /** The thread's state in an interpreter, made if it has none yet. GIL: not held. @return NULL on failure */
 PyThreadState *wsgi_thread_state(wsgi_thread_t *thread, wsgi_interp_t *interp);
 
-/** Forget and delete the states that all threads have in an interpreter. GIL: held, with a state not among them. */
-void wsgi_thread_detach_all(wsgi_interp_t *interp);
+/** Forget the states that all threads have in an interpreter, and delete all but `last`. GIL: held, with `last`. */
+void wsgi_thread_detach_all(wsgi_interp_t *interp, PyThreadState *last);
 
 /** Make room in the thread's buffer. @return 0, or -1 when out of memory */
 int wsgi_thread_reserve(wsgi_thread_t *thread, size_t size);

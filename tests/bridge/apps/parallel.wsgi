@@ -69,3 +69,49 @@ def intervals(environ, start_response):
 
 def gil(environ, start_response):
     return answer(start_response, getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def in_threads(function, count=6):
+    """Call it in several threads at once; return the exceptions that came out."""
+    together, seen = threading.Barrier(count), []
+
+    def run():
+        together.wait()
+        try:
+            function()
+        except BaseException as error:
+            seen.append(repr(error))
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seen
+
+
+def all_log(environ, start_response):
+    """The first use of wsgi.errors, by several threads."""
+    return answer(start_response, in_threads(lambda: environ["wsgi.errors"].write("line\n")))
+
+
+def all_write(environ, start_response):
+    """Together they write more than was declared."""
+    write = start_response("200 OK", [("Content-Length", "100")])
+    failed = in_threads(lambda: [write(b"0123456") for _ in range(5)])
+    return [repr(failed).encode("ascii")] if failed else []
+
+
+def all_read(environ, start_response):
+    """Each byte of the body reaches one of them."""
+    read = []
+
+    def take():
+        while True:
+            line = environ["wsgi.input"].readline()
+            if not line:
+                return
+            read.append(line)
+
+    failed = in_threads(take)
+    return answer(start_response, failed or sum(map(len, read)))
