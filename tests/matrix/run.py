@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from places import TOP, Place, debian, here  # noqa: E402
 
-TESTS = ["tests/integration/" + name for name in ("request", "embedded", "daemon", "lifecycle", "access", "frameworks")]
+TESTS = ["tests/integration/" + name for name in ("request", "embedded", "daemon", "access", "frameworks")]
 QUICK = ["tests/integration/request", "tests/integration/embedded"]
 DETAIL = """
 import platform, sysconfig
@@ -93,7 +93,8 @@ def show(rows) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer tests, event MPM only")
+    parser.add_argument("--quick", action="store_true", help="fewer tests; event MPM only, unless others are named")
+    parser.add_argument("--mpm", action="append", choices=["event", "worker", "prefork"], help="instead of all three; may be repeated")
     parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further Python of this machine, or of the suite")
     parser.add_argument("--only", action="store_true", help="no Python of this machine but those given")
     parser.add_argument("--suite", action="append", default=[], metavar="SUITE", help="a suite of Debian, such as trixie or sid (as root)")
@@ -101,7 +102,8 @@ def main() -> int:
     given = parser.parse_args()
     folder = TOP / ".dev" / "matrix"
     folder.mkdir(parents=True, exist_ok=True)
-    tests, mpms = (QUICK, ["event"]) if given.quick else (TESTS, ["event", "worker", "prefork"])
+    tests = QUICK if given.quick else TESTS
+    mpms = given.mpm or (["event"] if given.quick else ["event", "worker", "prefork"])
     rows = []
     for python in given.python if given.only else local_pythons(given.python):
         for mpm in mpms:
