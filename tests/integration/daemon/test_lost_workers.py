@@ -138,7 +138,7 @@ def test_nothing_survives_the_death_of_the_parent(fresh_server):
         if processes.alive(pid):
             os.kill(pid, signal.SIGKILL)
     server.wait_until(lambda: not server.processes(), 30, "the end of keeper and workers")
-    for path in server.request_sockets():
+    for path in server.sockets():
         os.unlink(path)
 
 
