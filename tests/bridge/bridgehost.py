@@ -30,6 +30,7 @@ class Build:
         self.prefix = ask(python, "sys.prefix")
         self.version = tuple(int(part) for part in ask(python, "'%d.%d' % sys.version_info[:2]").split("."))
         self.settings = list(filter(None, os.environ.get("WSGI_TEST_SETTINGS", "").split(",")))
+        self.can_be_free_threaded = self.soabi.split("-")[1].endswith("t")
         self.is_free_threaded = "free_threading=1" in self.settings
         self.sanitized = bool(os.environ.get("WSGI_TEST_SANITIZE"))
         self.folder = HERE / "build" / (self.soabi + ("-sanitized" if self.sanitized else ""))

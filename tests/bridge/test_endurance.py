@@ -4,6 +4,7 @@ import pytest
 from bridge.bridgehost import APPS, DONE, open_host
 
 GROWTH = 600 * 1024 # of noise, in 20,000 requests: 30 bytes each
+FREE_THREADED_GROWTH = 10 * GROWTH # its memory belongs to threads; what they leave behind comes and goes in larger pieces
 
 
 @pytest.mark.parametrize("script, callable, plan", [
@@ -19,7 +20,7 @@ def test_memory_is_flat(build, script, callable, plan):
         host.command("run_many 4000 2")
         before = host.value("rss")
         host.command("run_many 20000 2")
-        assert host.value("rss") - before < GROWTH
+        assert host.value("rss") - before < (FREE_THREADED_GROWTH if build.can_be_free_threaded else GROWTH)
 
 
 @pytest.mark.parametrize("group", ["", "sub"])

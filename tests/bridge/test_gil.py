@@ -15,11 +15,13 @@ OWN = {"per_interpreter_gil": 1, "switch_interval": FOREVER}
 def own_gil(build):
     if build.version < (3, 12):
         pytest.skip("Python {}.{} has no interpreters with their own GIL".format(*build.version))
+    if build.is_free_threaded:
+        pytest.skip("without a GIL nobody has one")
 
 
 @pytest.fixture(scope="module")
 def free_threaded(build):
-    if ask(build.python, "bool(sysconfig.get_config_var('Py_GIL_DISABLED'))") != "True":
+    if not build.can_be_free_threaded:
         pytest.skip("not a free-threaded build")
 
 

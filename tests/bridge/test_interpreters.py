@@ -224,6 +224,8 @@ def test_threads_that_never_end(build, group):
 
 @pytest.mark.parametrize("group", ["", "sub"])
 def test_pools_of_threads_end(build, group):
+    if group and "per_interpreter_gil=1" in build.settings and build.version == (3, 12):
+        pytest.skip("Python 3.12.1 crashes by itself: with its own module for interpreters as well")
     with open_host(build, join_timeout=10000000) as host:
         assert value_of(host, "pool", group) == 3
         texts = [log.text.rstrip() for log in host.stop()]

@@ -192,7 +192,7 @@ void wsgi_watch_dump_stacks(wsgi_runtime_t *runtime, apr_interval_time_t wait)
     apr_interval_time_t share = wait / count_gils(runtime);
     wsgi_interp_t *interp;
 
-    if (!may_look(runtime)) {
+    if (atomic_load(&runtime->closing) || !may_look(runtime)) {
         return;
     }
     for (interp = atomic_load(&runtime->interps); interp != NULL; interp = interp->next) {
