@@ -402,6 +402,13 @@ int wsgi_loader_bridge_version(int *major, int *minor, int *free_threaded, const
     return 1;
 }
 
+int wsgi_loader_has_bridge(const char **why, const char *python_home, apr_pool_t *pool)
+{
+    const char *path;
+
+    return wsgi_loader_find(&path, why, python_home, own_folder(pool), WSGI_DEFAULT_SOABI, pool) == APR_SUCCESS;
+}
+
 apr_status_t wsgi_loader_open(const wsgi_bridge_t **out, const char **why, const char *python_home, apr_pool_t *pool)
 {
     const char *path;

@@ -5,8 +5,8 @@
 #include "base/wsgi_log.h"
 
 /**
- * Find and open the bridge for a Python installation or virtual environment. Runs after the last fork, so that
- * Apache's parent never maps libpython.
+ * Find and open the bridge for a Python installation or virtual environment. Opening happens below Apache's
+ * parent, which never maps libpython: in a worker or a child, or in the keeper of a group with another root directory.
  *
  * Searched, in this order, for a wsgi_bridge.<SOABI>.so of the version of python_home:
  *   1. <python_home>/lib/pythonX.Y[t]/site-packages/mod_wsgi/server/, and the same below lib64
@@ -42,6 +42,9 @@ int wsgi_loader_version(int *major, int *minor, int *free_threaded, const char *
 
 /** The version that the bridge is for which wsgi_loader_open() would open. @return 0 if it would find none */
 int wsgi_loader_bridge_version(int *major, int *minor, int *free_threaded, const char *python_home, apr_pool_t *pool);
+
+/** Whether wsgi_loader_open() would find one bridge. `why` receives, if not, what that would say; else NULL. */
+int wsgi_loader_has_bridge(const char **why, const char *python_home, apr_pool_t *pool);
 
 /** Whether a file name is that of a bridge for this version; major 0: for any. */
 int wsgi_loader_fits(const char *file, int major, int minor, int free_threaded);

@@ -53,7 +53,11 @@ static void warn_about_home(const wsgi_runtime_t *runtime, const char *home)
     }
 }
 
-/* A virtual environment is found by its interpreter's path, any other installation by its prefix. */
+/*
+ * A virtual environment is found by its interpreter's path, any other installation by its prefix. With the former
+ * Python would prefer a PYTHONHOME of Apache's environment; that of somebody else, which no program started from here
+ * should follow either.
+ */
 static PyStatus set_home(PyConfig *config, const wsgi_runtime_t *runtime)
 {
     const char *home = runtime->settings->python_home;
@@ -62,10 +66,14 @@ static PyStatus set_home(PyConfig *config, const wsgi_runtime_t *runtime)
     char *program = join(home, "/bin/python", "");
 
     warn_about_home(runtime, home);
+    if (unsetenv("PYTHONHOME") != 0) {
+        goto cleanup;
+    }
     if (marker != NULL && program != NULL) {
         status = access(marker, R_OK) == 0 ? PyConfig_SetBytesString(config, &config->program_name, program)
                                            : PyConfig_SetBytesString(config, &config->home, home);
     }
+cleanup:
     free(marker);
     free(program);
     return status;

@@ -120,6 +120,7 @@ typedef struct {
 /** What exists once per configuration. */
 typedef struct {
     wsgi_runtime_settings_t python; /* of embedded mode; the part that daemons share is copied for each */
+    const char *python_home_place;  /* "file:line" of WSGIPythonHome, NULL: not given */
     const char *socket_prefix;      /* absolute, NULL: default */
     int socket_rotation;
     int restrict_embedded;

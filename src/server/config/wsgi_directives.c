@@ -68,6 +68,19 @@ static const char *set_setup_text(cmd_parms *cmd, void *dir, const char *text)
     return error;
 }
 
+static const char *set_python_home(cmd_parms *cmd, void *dir, const char *text)
+{
+    wsgi_setup_t *setup = setup_of(cmd);
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dir;
+    if (error == NULL) {
+        setup->python.python_home = text;
+        setup->python_home_place = place_of(cmd);
+    }
+    return error;
+}
+
 static const char *set_optimize(cmd_parms *cmd, void *dir, const char *word)
 {
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
@@ -421,7 +434,8 @@ const command_rec wsgi_directives[] = {
                   (void *)"the processes of a group share their socket without a lock", RSRC_CONF,
                   "Accepted, without effect"),
     SETUP_FLAG("WSGIRestrictEmbedded", restrict_embedded, "Keep applications out of Apache's own processes"),
-    SETUP_TEXT("WSGIPythonHome", python.python_home, "Python installation or virtual environment"),
+    AP_INIT_TAKE1("WSGIPythonHome", set_python_home, NULL, RSRC_CONF,
+                  "Python installation or virtual environment"),
     AP_INIT_TAKE1("WSGIPythonPath", wsgi_sections_text, SCOPE_FIELD(python_path), RSRC_CONF,
                   "Further folders for Python modules in embedded mode, or in the interpreters of a section"),
     SETUP_TEXT("WSGIPythonEggs", python.python_eggs, "Folder where embedded Python unpacks eggs"),

@@ -3,6 +3,7 @@
 
 #include <apr_pools.h>
 
+#include "base/wsgi_bridge.h"
 #include "base/wsgi_log.h"
 #include "base/wsgi_model.h"
 #include "stats/wsgi_board.h"
@@ -85,6 +86,7 @@ typedef struct {
     apr_time_t birth;/* monotonic time of the fork */
     const wsgi_warm_script_t *warm;
     int warm_count;
+    const wsgi_bridge_t *bridge; /* opened before the root directory changed; NULL: to be opened */
     int may_refuse;  /* others serve: end rather than be ready without a script that they have loaded */
     apr_pool_t *pprocess;
 } wsgi_worker_start_t;

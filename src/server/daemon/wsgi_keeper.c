@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "base/wsgi_loader.h"
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_gauge.h"
 #include "daemon/wsgi_keeperstate.h"
@@ -245,6 +246,20 @@ static void begin(wsgi_keeper_t *k)
     }
 }
 
+/*
+ * In another root directory mod_wsgi.so and what lies beside it are out of sight, so the bridge of the default Python
+ * is opened before. This process is still root: nothing is opened that a python-home= could lead to. A failure is for
+ * the workers to report, which look for it once more.
+ */
+static void open_bridge_outside(wsgi_keeper_t *k)
+{
+    const char *why;
+
+    if (k->group->chroot != NULL && k->start->plan->settings->python_home == NULL) {
+        (void)wsgi_loader_open(&k->bridge, &why, NULL, k->pool);
+    }
+}
+
 /* @return 0 after logging why the process must end */
 static int set_up(wsgi_keeper_t *k)
 {
@@ -256,6 +271,7 @@ static int set_up(wsgi_keeper_t *k)
                  k->group->name);
         return 0;
     }
+    open_bridge_outside(k);
     if (!wsgi_child_take_identity(k->group, k->start->apache)) {
         wsgi_log(k->log, WSGI_HERE, WSGI_LOG_ALERT, 0,
                  WSGI_LOGNO(0025) "The keeper of daemon process group '%s' could not be set up and ends; another will "

@@ -51,6 +51,7 @@ typedef struct {
     wsgi_proctable_t table;
     wsgi_succession_t succession;
     wsgi_warm_t warm;
+    const wsgi_bridge_t *bridge; /* for workers in another root directory; NULL: they open theirs */
     wsgi_gauge_t gauge;
     wsgi_orders_t orders;
     apr_time_t begun;

@@ -375,8 +375,7 @@ static int receive_request(conversation_t *c)
     return 1;
 }
 
-/* A path as it is seen inside the chroot, NULL when it lies outside. */
-static const char *inside_chroot(const char *root, const char *path)
+const char *wsgi_peer_inside_root(const char *root, const char *path)
 {
     apr_size_t len = strlen(root);
 
@@ -396,8 +395,8 @@ static int enter_chroot(conversation_t *c)
     if (root == NULL) {
         return 1;
     }
-    script = inside_chroot(root, route->script);
-    resource = inside_chroot(root, route->resource);
+    script = wsgi_peer_inside_root(root, route->script);
+    resource = wsgi_peer_inside_root(root, route->resource);
     if (script == NULL || resource == NULL) {
         wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ERR, 0,
                  WSGI_LOGNO(0081) "Script '%s' lies outside the chroot '%s' of daemon process '%s'; the request is "
@@ -409,7 +408,7 @@ static int enter_chroot(conversation_t *c)
     route->resource = resource;
     wsgi_fields_set(&c->call.variables, "SCRIPT_FILENAME", resource);
     document_root = wsgi_fields_get(&c->call.variables, "DOCUMENT_ROOT");
-    document_root = document_root ? inside_chroot(root, document_root) : NULL;
+    document_root = document_root ? wsgi_peer_inside_root(root, document_root) : NULL;
     if (document_root != NULL) {
         wsgi_fields_set(&c->call.variables, "DOCUMENT_ROOT", document_root);
     } else {

@@ -45,4 +45,7 @@ typedef struct {
  */
 wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall);
 
+/** A path as Apache sees it, as it is seen inside the root directory `root`. @return NULL when it lies outside */
+const char *wsgi_peer_inside_root(const char *root, const char *path);
+
 #endif

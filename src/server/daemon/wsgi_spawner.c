@@ -35,6 +35,7 @@ static void be_worker(wsgi_keeper_t *k, int slot, apr_time_t birth, int control)
                                   .birth = birth,
                                   .warm = k->warm.scripts,
                                   .warm_count = k->warm.count,
+                                  .bridge = k->bridge,
                                   .may_refuse = others_serve && (k->group->reload_fallback_old
                                                                  || k->orders.order != WSGI_ORDER_NONE),
                                   .pprocess = k->pool };

@@ -11,6 +11,7 @@
 
 #include "base/wsgi_clock.h"
 #include "base/wsgi_loader.h"
+#include "base/wsgi_pyhome.h"
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_control.h"
 #include "daemon/wsgi_monitor.h"
@@ -140,11 +141,14 @@ static void open_signals(worker_t *w)
 
 static void start_python(worker_t *w)
 {
-    const wsgi_bridge_t *bridge;
+    const wsgi_bridge_t *bridge = w->start->bridge;
     wsgi_runtime_t *runtime = NULL;
     const char *why = NULL;
-    apr_status_t rv = wsgi_loader_open(&bridge, &why, w->settings.python_home, w->start->pprocess);
+    apr_status_t rv = APR_SUCCESS;
 
+    if (bridge == NULL) {
+        rv = wsgi_loader_open(&bridge, &why, w->settings.python_home, w->start->pprocess);
+    }
     w->host.log = wsgi_overheard_sink(&w->overheard, w->log);
     if (w->group->startup_timeout > 0 || w->group->inactivity_timeout > 0) {
         w->host.activity = on_application;
@@ -154,6 +158,8 @@ static void start_python(worker_t *w)
         rv = bridge->start(&runtime, &w->settings, &w->host);
     }
     if (rv != APR_SUCCESS) {
+        const char *wrong = wsgi_pyhome_explain(w->settings.python_home, w->start->pprocess);
+        why = wrong != NULL ? wrong : why;
         wsgi_log(w->log, WSGI_HERE, WSGI_LOG_CRIT, 0,
                  WSGI_LOGNO(0028) "Python cannot be started in daemon process group '%s'; its requests will fail: %s.",
                  w->group->name, why != NULL ? why : "see the messages above");
@@ -196,6 +202,14 @@ static int preload(worker_t *w, const char *script, const char *application_grou
     return 1;
 }
 
+/* Import scripts are named as Apache sees them, or as this process does. */
+static void preload_import(worker_t *w, const wsgi_import_t *import)
+{
+    const char *script = w->group->chroot ? wsgi_peer_inside_root(w->group->chroot, import->script) : NULL;
+
+    (void)preload(w, script != NULL ? script : import->script, import->application_group); /* logs */
+}
+
 static void preload_all(worker_t *w)
 {
     const wsgi_worker_start_t *start = w->start;
@@ -204,7 +218,7 @@ static void preload_all(worker_t *w)
         return;
     }
     for (int i = 0; i < start->plan->import_count; i++) {
-        (void)preload(w, start->plan->imports[i].script, start->plan->imports[i].application_group); /* logs */
+        preload_import(w, &start->plan->imports[i]);
     }
     for (int i = 0; i < start->warm_count && w->group->threads > 0; i++) {
         if (access(start->warm[i].script, R_OK) == 0 /* it may have been removed since it ran */

@@ -9,6 +9,7 @@
 
 #include "base/wsgi_log.h"
 #include "config/wsgi_groups.h"
+#include "httpd/wsgi_reviewhomes.h"
 #include "httpd/wsgi_reviewscopes.h"
 
 APLOG_USE_MODULE(wsgi);
@@ -148,6 +149,7 @@ void wsgi_review(const wsgi_setup_t *setup, server_rec *main_server, const char 
     review_clones(setup->definitions, main_server);
     review_mentions(setup, main_server);
     wsgi_reviewscopes(setup, main_server, ptemp);
+    wsgi_reviewhomes(setup, main_server, ptemp);
     if (setup->definitions->nelts > 0) {
         review_socket_folder(socket_prefix, main_server, ptemp);
     }

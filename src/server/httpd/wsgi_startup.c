@@ -13,6 +13,7 @@
 #include <unixd.h>
 
 #include "base/wsgi_loader.h"
+#include "base/wsgi_pyhome.h"
 #include "base/wsgi_version.h"
 #include "config/wsgi_groups.h"
 #include "httpd/wsgi_childend.h"
@@ -252,8 +253,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 /* apachectl configtest */
 static void test_config(apr_pool_t *pconf, server_rec *main_server)
 {
-    const wsgi_setup_t *setup = wsgi_server_config(main_server)->setup;
+    wsgi_setup_t *setup = wsgi_server_config(main_server)->setup;
 
+    wsgi_groups_resolve(setup, main_server, geteuid() == 0);
     wsgi_review(setup, main_server, socket_prefix(setup, pconf), pconf);
 }
 
@@ -325,6 +327,8 @@ static void start_python(apr_pool_t *pchild, server_rec *main_server)
         rv = bridge->start(&process.runtime, &process.setup->python, &process.host);
     }
     if (rv != APR_SUCCESS) {
+        const char *wrong = wsgi_pyhome_explain(process.setup->python.python_home, pchild);
+        why = wrong != NULL ? wrong : why;
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server,
                      WSGI_LOGNO(0001) "Python cannot be started in this process, which will refuse requests for "
                                       "embedded applications: %s.",

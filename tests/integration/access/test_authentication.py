@@ -214,7 +214,7 @@ def test_python_that_cannot_start(fresh_server):
     assert digest(server, "/app/digest", "alice").status_code == 500
     server.log.expect("WSGI0045")
     server.log.expect("WSGI0001")
-    server.log.allow("WSGI0036", "WSGI0100")
+    server.log.allow("WSGI0297", "WSGI0036", "WSGI0100")
 
 
 def test_satisfy_any(fresh_server):

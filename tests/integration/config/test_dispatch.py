@@ -118,4 +118,4 @@ def test_python_that_cannot_start(fresh_server):
     assert server.client().get("/alias").status == 500
     server.log.expect("WSGI0086")
     server.log.expect("WSGI0001")
-    server.log.allow("WSGI0036", "WSGI0100", "WSGI0028")
+    server.log.allow("WSGI0297", "WSGI0036", "WSGI0100", "WSGI0028")

@@ -161,7 +161,7 @@ def test_python_home_that_does_not_exist(daemon):
     server = daemon(**{"python-home": "/nonexistent/python"})
     assert server.client().get("/").status == 500
     server.log.expect("WSGI0028", "/nonexistent/python")
-    server.log.allow("WSGI0036", "WSGI0100", "WSGI0087")
+    server.log.allow("WSGI0297", "WSGI0036", "WSGI0100", "WSGI0087")
 
 
 def test_limits(daemon):

@@ -61,7 +61,7 @@ def test_python_that_cannot_start(fresh_server):
     assert server.client().get("/").status == 500
     server.log.expect("WSGI0210")
     server.log.expect("WSGI0001", "/nonexistent/python")
-    server.log.allow("WSGI0036", "WSGI0100")
+    server.log.allow("WSGI0297", "WSGI0036", "WSGI0100")
     assert server.client().get("/").status == 500 # the child lives on
 
 
