@@ -7,6 +7,7 @@ import argparse
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -20,6 +21,7 @@ from places import TOP, Place, debian, here  # noqa: E402
 
 TESTS = ["tests/integration/" + name for name in ("request", "embedded", "daemon", "access", "frameworks")]
 QUICK = ["tests/integration/request", "tests/integration/embedded"]
+BRIDGE = ["tests/bridge"] # knows no MPM and no mode: run once, with the first MPM
 DETAIL = """
 import platform, sysconfig
 print(platform.python_version() + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""))
@@ -50,18 +52,22 @@ def local_pythons(more: List[str]) -> List[str]:
 
 
 def counts(report: Path) -> Dict[str, Counter]:
-    """Return mode to counts of results, from a report of pytest; tests that know no mode count as both."""
+    """Return mode to counts of results, from a report of pytest; tests that know no mode count as both, those without Apache as bridge."""
     found = {"embedded": Counter(), "daemon": Counter()}
+    bridge = Counter()
     if not report.exists():
         return found
     for case in ElementTree.parse(str(report)).iter("testcase"):
         kinds = {child.tag for child in case}
         result = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
         name = "%s %s" % (case.get("classname", ""), case.get("name", ""))
+        if case.get("classname", "").startswith("tests.bridge."):
+            bridge[result] += 1
+            continue
         modes = [mode for mode in found if mode in name] or list(found)
         for mode in modes:
             found[mode][result] += 1
-    return found
+    return {**found, "bridge": bridge} if bridge else found
 
 
 Row = Tuple[str, str, str, str, str]
@@ -71,18 +77,24 @@ def run(place: Place, python: str, mpm: str, tests: List[str], folder: Path) -> 
     """Run the tests for one Python under one MPM and return rows of the table."""
     text = version(place, python)
     name = "%s-%s-%s" % (place.name, text, mpm)
+    log = folder / (name + ".log")
     report = place.path("/tmp/matrix-%s.xml" % name)
     if report.exists():
         report.unlink()
     words = ["./dev", "test", "--python", python, "--mpm", mpm, "-q", "--junit-xml", "/tmp/matrix-%s.xml" % name, *tests]
-    status = place.run(words, folder / (name + ".log"), 3600)
+    status = place.run(words, log, 3600)
     rows = []
     for mode, count in counts(report).items():
         result = ", ".join("%d %s" % (count[kind], kind) for kind in ("passed", "failed", "skipped") if count[kind])
-        rows.append((place.name, text, mpm, mode, result or "nothing ran (exit status %d)" % status))
+        rows.append((place.name, text, mpm, mode, result or "nothing ran (exit status %d): %s" % (status, last_line(log))))
     if report.exists():
         report.unlink()
     return rows
+
+
+def last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "no output")
 
 
 def show(rows) -> str:
@@ -91,7 +103,14 @@ def show(rows) -> str:
     return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
 
 
+def end(number, frame) -> None:
+    """A signal ends this program as an exception does: what was mounted is unmounted."""
+    sys.exit(128 + number)
+
+
 def main() -> int:
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
     parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer tests; event MPM only, unless others are named")
     parser.add_argument("--mpm", action="append", choices=["event", "worker", "prefork"], help="instead of all three; may be repeated")
@@ -107,14 +126,14 @@ def main() -> int:
     rows = []
     for python in given.python if given.only else local_pythons(given.python):
         for mpm in mpms:
-            rows += run(here(), python, mpm, tests, folder)
+            rows += run(here(), python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder)
     for suite in given.suite:
         try:
             with debian(suite, Path(given.roots) / suite, folder / (suite + ".log")) as place:
                 usual = ["/usr/bin/python3.%d" % minor for minor in range(9, 20)]
                 for python in given.python or [path for path in usual if place.path(path).exists()]:
                     for mpm in mpms:
-                        rows += run(place, python, mpm, tests, folder)
+                        rows += run(place, python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder)
         except RuntimeError as error:
             rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
     print(show(rows))
