@@ -42,6 +42,7 @@ struct wsgi_call_t {
 
     WSGI_GUARDED(int) over;        /* nothing may be done for this request any more */
     WSGI_GUARDED(int) committed;   /* reply may not change any more */
+    WSGI_GUARDED(int) client_left; /* in the middle of its body */
     WSGI_GUARDED(int) cut;         /* bytes beyond the declared length were dropped */
     int timed;
     wsgi_reply_t reply;

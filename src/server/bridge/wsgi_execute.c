@@ -6,6 +6,7 @@
 
 #include "bridge/wsgi_environ.h"
 #include "bridge/wsgi_events.h"
+#include "bridge/wsgi_input.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
@@ -235,11 +236,32 @@ static PyObject *find_application(run_t *run, wsgi_call_t *call, PyObject *modul
     return application;
 }
 
+/* Whether the exception that is set only says that the client has left: then it is cleared, and one line tells. */
+static int take_loss(wsgi_call_t *call)
+{
+    PyObject *exception = call->client_left ? wsgi_compat_take_exception() : NULL;
+
+    if (exception == NULL) {
+        return 0;
+    }
+    if (!wsgi_input_is_loss(call, exception)) {
+        wsgi_compat_set_exception(exception);
+        return 0;
+    }
+    Py_DECREF(exception);
+    wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
+                    "The application stopped because the client closed the connection before its request body ended.");
+    return 1;
+}
+
 /* An exception reached us. GIL held. */
 static wsgi_outcome_t take_exception(run_t *run, wsgi_call_t *call)
 {
     PyObject *exception;
 
+    if (take_loss(call)) {
+        return call->committed ? WSGI_TRUNCATED : WSGI_FAILED;
+    }
     if (PyErr_ExceptionMatches(call->state->request_timeout)) {
         PyErr_Clear();
         wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS, "The request was interrupted by RequestTimeout%s.",

@@ -18,17 +18,38 @@ typedef struct {
     WSGI_GUARDED(int) failed;
 } input_t;
 
+static const char failure[] = "reading the mod_wsgi request data failed";
+static const char failed_before[] = "the mod_wsgi request input is already in error state";
+
 /* ---- fetching ---- */
+
+static int is_clients_doing(apr_status_t rv)
+{
+    return rv == APR_ECONNABORTED || rv == APR_INCOMPLETE || APR_STATUS_IS_ECONNRESET(rv) || APR_STATUS_IS_EOF(rv);
+}
+
+int wsgi_input_is_loss(const wsgi_call_t *call, PyObject *exception)
+{
+    PyObject *text = call->client_left && PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError)
+                         ? PyObject_Str(exception)
+                         : NULL;
+    const char *bytes = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+    int is_loss = bytes != NULL
+                  && (strncmp(bytes, failure, sizeof(failure) - 1) == 0 || strcmp(bytes, failed_before) == 0);
+
+    Py_XDECREF(text);
+    PyErr_Clear(); /* of an object that cannot be shown: then it is another one */
+    return is_loss;
+}
 
 static int raise_failure(apr_status_t rv)
 {
     char reason[120];
 
     if (APR_STATUS_IS_EAGAIN(rv)) {
-        PyErr_SetString(PyExc_OSError, "reading the mod_wsgi request data failed: connection was terminated");
+        PyErr_Format(PyExc_OSError, "%s: connection was terminated", failure);
     } else {
-        PyErr_Format(PyExc_OSError, "reading the mod_wsgi request data failed: %s",
-                     apr_strerror(rv, reason, sizeof(reason)));
+        PyErr_Format(PyExc_OSError, "%s: %s", failure, apr_strerror(rv, reason, sizeof(reason)));
     }
     return -1;
 }
@@ -61,6 +82,9 @@ static int fetch(input_t *self, char *buffer, apr_size_t *length)
     call->tally.input_reads++;
     if (rv != APR_SUCCESS) {
         self->failed = 1;
+        if (is_clients_doing(rv)) {
+            call->client_left = 1;
+        }
         return raise_failure(rv);
     }
     return 0;
@@ -74,7 +98,7 @@ static int check_usable(const input_t *self, const char *operation)
         return -1;
     }
     if (self->failed) {
-        PyErr_SetString(PyExc_OSError, "the mod_wsgi request input is already in error state");
+        PyErr_SetString(PyExc_OSError, failed_before);
         return -1;
     }
     return 0;

@@ -1,0 +1,1 @@
+"""Faults of every kind under load, and the rule that nothing may be unexplained."""
