@@ -1,5 +1,6 @@
 """Where a Python and an Apache are to be had: this machine, or another Debian in a folder."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -93,6 +94,18 @@ def copy_checkout(target: Path) -> None:
     subprocess.run(["chmod", "-R", "go+rX", str(target)], check=True)
 
 
+def apt_get(place: Place, words: List[str], log: Path) -> None:
+    if place.run(["apt-get", "-q", *words], log, 1200) != 0:
+        raise RuntimeError("apt-get %s failed, see %s" % (words[0], log))
+
+
+def python_packages(place: Place) -> List[str]:
+    """Names of packages of every Python that a suite has, the usual one and those that are to follow it."""
+    known = subprocess.run(["chroot", str(place.root), "apt-cache", "pkgnames", "python3."], stdout=subprocess.PIPE, universal_newlines=True).stdout
+    versions = sorted(set(re.findall(r"^python3\.(\d+)-dev$", known, re.MULTILINE)), key=int)
+    return ["python3.%s-%s" % (version, part) for version in versions if int(version) >= 9 for part in ("dev", "venv")]
+
+
 @contextmanager
 def debian(suite: str, root: Path, log: Path) -> Iterator[Place]:
     """Another suite of Debian in a folder, made on first use, with this checkout in it; what is mounted is unmounted again.
@@ -116,10 +129,10 @@ def debian(suite: str, root: Path, log: Path) -> Iterator[Place]:
                 raise RuntimeError("cannot mount %s in %s" % (kind, root))
             mounted.append(root / point)
         place = Place(suite, root, "/srv/checkout")
+        inside = Place(suite, root, "/")
         lagging = ["-o", "Acquire::Check-Valid-Until=false"] # a mirror may be behind; signatures are checked all the same
-        for command in (["apt-get", "update", "-q", *lagging], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *NEEDED]):
-            if Place(suite, root, "/").run(command, log, 1200) != 0:
-                raise RuntimeError("%s failed, see %s" % (" ".join(command[:2]), log))
+        apt_get(inside, ["update", *lagging], log)
+        apt_get(inside, ["install", "-y", "--no-install-recommends", *NEEDED, *python_packages(inside)], log)
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
         if certificates.exists():
             shutil.copy(str(certificates), str(root / "etc" / "ssl" / "certs" / "ca-certificates.crt"))

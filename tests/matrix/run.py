@@ -30,9 +30,16 @@ print(platform.python_version() + ("t" if sysconfig.get_config_var("Py_GIL_DISAB
 
 def version(place: Place, python: str) -> str:
     """Version of a Python, with a t at the end when it has no GIL; "" when it does not start."""
+    if not os.path.lexists(str(place.path(python))):
+        return ""
     words = [python, "-c", DETAIL] if place.root is None else ["chroot", str(place.root), python, "-c", DETAIL]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
     return done.stdout.strip()
+
+
+def startable(python: str, suites: List[str]) -> bool:
+    """Whether a path given is of this machine; one of a suite is seen when the suite is there."""
+    return bool(suites) or bool(version(here(), python))
 
 
 def usable(text: str) -> bool:
@@ -92,6 +99,16 @@ def run(place: Place, python: str, mpm: str, tests: List[str], folder: Path) -> 
     return rows
 
 
+def run_under_all(place: Place, python: str, mpms: List[str], tests: List[str], folder: Path) -> List[Row]:
+    """Run the tests for one Python under each MPM; each row is also shown at once, since the whole table takes its time."""
+    rows = []
+    for mpm in mpms:
+        for row in run(place, python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder):
+            print(*row, file=sys.stderr, sep="  ", flush=True)
+            rows.append(row)
+    return rows
+
+
 def last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line for line in reversed(lines) if line.strip()), "no output")
@@ -114,7 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer tests; event MPM only, unless others are named")
     parser.add_argument("--mpm", action="append", choices=["event", "worker", "prefork"], help="instead of all three; may be repeated")
-    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further Python of this machine, or of the suite")
+    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further one; what is not on this machine is meant in the suites")
     parser.add_argument("--only", action="store_true", help="no Python of this machine but those given")
     parser.add_argument("--suite", action="append", default=[], metavar="SUITE", help="a suite of Debian, such as trixie or sid (as root)")
     parser.add_argument("--roots", default=str(TOP / ".dev" / "roots"), metavar="FOLDER", help="where suites are kept")
@@ -123,21 +140,20 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     tests = QUICK if given.quick else TESTS
     mpms = given.mpm or (["event"] if given.quick else ["event", "worker", "prefork"])
-    rows = []
-    for python in given.python if given.only else local_pythons(given.python):
-        for mpm in mpms:
-            rows += run(here(), python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder)
+    rows = [("here", "-", "-", "-", "not to be had: %s does not start" % path) for path in given.python if not startable(path, given.suite)]
+    for python in [path for path in given.python if version(here(), path)] if given.only else local_pythons(given.python):
+        rows += run_under_all(here(), python, mpms, tests, folder)
     for suite in given.suite:
         try:
             with debian(suite, Path(given.roots) / suite, folder / (suite + ".log")) as place:
                 usual = ["/usr/bin/python3.%d" % minor for minor in range(9, 20)]
-                for python in given.python or [path for path in usual if place.path(path).exists()]:
-                    for mpm in mpms:
-                        rows += run(place, python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder)
+                named = [path for path in given.python if not version(here(), path)]
+                for python in [path for path in named or usual if place.path(path).exists()]:
+                    rows += run_under_all(place, python, mpms, tests, folder)
         except RuntimeError as error:
             rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
     print(show(rows))
-    return 1 if any("failed" in row[4] or "nothing" in row[4] for row in rows) else 0
+    return 1 if any(word in row[4] for row in rows for word in ("failed", "nothing ran", "not to be had")) else 0
 
 
 if __name__ == "__main__":
