@@ -146,8 +146,8 @@ def test_others_are_dumped_while_one_gil_is_held(build, own_gil, shared):
         host.command("spawn")
         while not any(log.text == "entered" for log in host.logs):
             host.command("rss")
-        spawn(host, "hold", "sub", 20)
-        host.command("dump_stacks 600")
+        spawn(host, "hold", "sub", 60)
+        host.command("dump_stacks 12000")
         texts = [log.text for log in host.take_logs()]
         assert any(text.startswith("WSGI0213") and "'sub'" in text for text in texts)
         assert any("in spin" in text for text in texts)

@@ -250,6 +250,27 @@ static void free_threaded_environment(void)
     CHECK_STR(found, at("beside/" FILE_313T));
 }
 
+/* "3.13t" for the bridge that would be opened for a home, "" for none. */
+static const char *bridge_version_of(const char *home)
+{
+    int major, minor, free_threaded;
+
+    return wsgi_loader_bridge_version(&major, &minor, &free_threaded, home, tap.pool)
+               ? apr_psprintf(tap.pool, "%d.%d%s", major, minor, free_threaded ? "t" : "")
+               : "";
+}
+
+static void version_of_a_bridge_is_known_before_it_is_opened(void)
+{
+    file("home", "pyvenv.cfg", "version = 3.13.0\n");
+    CHECK_STR(bridge_version_of(at("home")), "");
+    file("home/" PACKAGE("lib", "python3.13t"), FILE_313T, "");
+    CHECK_STR(bridge_version_of(at("home")), "3.13t");
+    file("other", "pyvenv.cfg", "version = 3.11.2\n");
+    file("other/" PACKAGE("lib", "python3.11"), FILE_311, "");
+    CHECK_STR(bridge_version_of(at("other")), "3.11");
+}
+
 static void package_in_lib64(void)
 {
     folder("home/lib/python3.12");
@@ -396,6 +417,7 @@ int main(void)
     TAP_RUN(bridge_of_the_environment_goes_first);
     TAP_RUN(environment_of_another_version_than_the_default);
     TAP_RUN(free_threaded_environment);
+    TAP_RUN(version_of_a_bridge_is_known_before_it_is_opened);
     TAP_RUN(package_in_lib64);
     TAP_RUN(default_version_wins_in_an_installation_of_several);
     TAP_RUN(exec_prefix_is_left_out);
