@@ -65,8 +65,8 @@ def test_a_group_that_cannot_change_its_identity_never_runs(faulty, step):
     server.log.allow("WSGI0116", "WSGI0145")
     serves(server)
     assert not [path for path in faulty.identities() if str(account.pw_uid) in path.read_text()]
-    assert {sighting.uids[0] for sighting in faulty.watcher.with_python()} == {apache.account().pw_uid}
-    check_python(faulty.watcher, {apache.account().pw_uid})
+    if "chroot" not in options: # else a keeper opens the bridge, without starting Python, before it changes its root
+        check_python(faulty.watcher, {apache.account().pw_uid})
 
 
 def test_it_recovers_when_the_fault_is_gone(faulty):
