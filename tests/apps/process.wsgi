@@ -103,7 +103,9 @@ def application(environ, start_response):
         start_response("200 OK", headers)
         return [body]
     if path == "/hold-gil":
-        ctypes.PyDLL(None).sleep(30)
+        library, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)
+        while True:  # the second time it waits for itself
+            library.pthread_mutex_lock(mutex)
     if path == "/leak":
         leaked.append(bytearray(int(query["bytes"])))
     if path == "/spin":

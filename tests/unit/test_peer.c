@@ -1,4 +1,5 @@
-/* sources: daemon/wsgi_peer.c wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c stats/wsgi_board.c */
+/* sources: daemon/wsgi_peer.c daemon/wsgi_inprogress.c wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c */
+/* sources: stats/wsgi_board.c */
 /* sources: base/wsgi_clock.c base/wsgi_fields.c base/wsgi_httprules.c base/wsgi_log.c */
 #include "daemon/wsgi_peer.h"
 
@@ -137,6 +138,7 @@ static int begin(wsgi_outcome_t (*application)(const wsgi_request_t *request, ws
                                 .socket_timeout = LONG,
                                 .log = { write_log, is_log_enabled, NULL },
                                 .request_log = { write_request_log, is_request_log_enabled, NULL },
+                                .progress = wsgi_inprogress_create(3, tap.pool),
                                 .slot = 1,
                                 .script_changed = script_changed,
                                 .loading = note_loading,

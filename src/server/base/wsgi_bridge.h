@@ -12,7 +12,7 @@
  */
 
 /** Raised by one when anything here or in what this file includes changes shape. Others are refused. */
-#define WSGI_BRIDGE_ABI 4
+#define WSGI_BRIDGE_ABI 5
 
 typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; owned by the bridge */
 
@@ -96,6 +96,12 @@ typedef struct {
 
     /** Take and release every GIL of the process, one after the other: proves that it can be had (deadlock-timeout). */
     void (*probe)(wsgi_runtime_t *runtime);
+
+    /**
+     * Whether the calling thread holds a GIL. In a signal handler, on any thread: takes no lock. It may miss threads
+     * that Python or a library made; what it says of those that came through this table is true.
+     */
+    int (*holds_gil)(const wsgi_runtime_t *runtime);
 
     /** Publish process_signal (SIGHUP, SIGUSR2) to the subscribers of every interpreter. A thread of its own. */
     void (*signalled)(wsgi_runtime_t *runtime, int signum);

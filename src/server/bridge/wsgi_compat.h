@@ -124,6 +124,19 @@ static inline PyThreadState *wsgi_compat_new_interpreter(int own_gil, const char
     return made;
 }
 
+/*
+ * The state that runs: until 3.11 the one that holds the GIL, whichever thread it belongs to; later that of the calling
+ * thread, NULL when it is not attached. Neither looks at what the pointer points to.
+ */
+static inline PyThreadState *wsgi_compat_running_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
 /** Number of the thread that a state belongs to, as threading.get_ident() has it. */
 static inline unsigned long wsgi_compat_thread_ident(const PyThreadState *tstate)
 {

@@ -71,5 +71,6 @@ const wsgi_bridge_t wsgi_bridge_table = {
     .interrupt = wsgi_watch_interrupt,
     .dump_stacks = wsgi_watch_dump_stacks,
     .probe = wsgi_watch_probe,
+    .holds_gil = wsgi_watch_holds_gil,
     .signalled = signalled,
 };

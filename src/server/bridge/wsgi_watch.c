@@ -219,3 +219,21 @@ void wsgi_watch_probe(wsgi_runtime_t *runtime)
     }
     wsgi_runtime_end_visit(runtime);
 }
+
+/* ---- who holds the GIL ---- */
+
+/* Pointers are compared, never followed: a state of another thread may be gone by now. */
+int wsgi_watch_holds_gil(const wsgi_runtime_t *runtime)
+{
+    const wsgi_thread_t *thread = wsgi_thread_known(runtime);
+    const PyThreadState *running = thread != NULL ? wsgi_compat_running_state() : NULL;
+    const wsgi_attachment_t *attachment;
+
+    for (attachment = running != NULL ? thread->attachments : NULL; attachment != NULL;
+         attachment = attachment->next) {
+        if (attachment->tstate == running) {
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -465,8 +465,11 @@ wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_
         c->body_ended = c->body == WSGI_BODY_NONE;
         wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);
         wsgi_board_slot_waited(peer->endpoint->board, peer->slot, thread, accepted, accepted - c->call.queue_start);
+        wsgi_inprogress_begin(peer->progress, thread, wsgi_fields_get(&c->call.variables, "REQUEST_METHOD"),
+                              wsgi_fields_get(&c->call.variables, "REQUEST_URI"));
         outcome = execute(c, accepted);
         (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
+        wsgi_inprogress_end(peer->progress, thread);
         wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
     }
     wsgi_channel_done(&c->channel);

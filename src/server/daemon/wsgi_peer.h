@@ -3,6 +3,7 @@
 
 #include "base/wsgi_bridge.h"
 #include "daemon/wsgi_handover.h"
+#include "daemon/wsgi_inprogress.h"
 
 /**
  * The worker's end of a conversation with an Apache child: reads one request from an accepted connection, runs it
@@ -17,6 +18,7 @@ typedef struct {
     apr_interval_time_t socket_timeout;
     wsgi_log_sink_t log;
     wsgi_origin_sink_t request_log;
+    wsgi_inprogress_t *progress; /* what the request threads are doing */
     int slot;                /* of this worker on the board */
     apr_time_t born;         /* start of this process, microseconds since the epoch */
     /**

@@ -8,8 +8,43 @@
 
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_signals.h"
+#include "daemon/wsgi_stuck.h"
 
-enum { KILLED_STATUS = 255 };
+enum {
+    KILLED_STATUS = 255,
+    STACKS_TIME = APR_USEC_PER_SEC / 2 /* for Python's stacks */
+};
+
+static int is_because_of(const wsgi_shutdown_t *down, const char *reason)
+{
+    return strcmp(down->reason, reason) == 0;
+}
+
+/*
+ * What is stuck, before anything waits for it. While nobody gets the GIL Python's frames cannot be read: they change
+ * under our eyes if it is let go after all.
+ */
+static void say_what_is_stuck(const wsgi_shutdown_t *down)
+{
+    wsgi_stuck_t stuck = { down->group, down->log, down->peer, down->pool };
+
+    if (is_because_of(down, "deadlock_timeout")) {
+        wsgi_stuck_log_native(&stuck);
+    } else if (is_because_of(down, "request_timeout")) {
+        wsgi_stuck_log_requests(&stuck);
+        down->peer->bridge->dump_stacks(down->peer->runtime, STACKS_TIME);
+    }
+}
+
+/* At the end of shutdown-timeout. After a deadlock it has been said. */
+static void say_what_held_up_the_end(const wsgi_shutdown_t *down)
+{
+    wsgi_stuck_t stuck = { down->group, down->log, down->peer, down->pool };
+
+    if (!is_because_of(down, "deadlock_timeout")) {
+        wsgi_stuck_log_native(&stuck);
+    }
+}
 
 static void *kill_at_deadline(void *arg)
 {
@@ -22,6 +57,7 @@ static void *kill_at_deadline(void *arg)
     wsgi_log(down->log, WSGI_HERE, WSGI_LOG_INFO, 0,
              "A process of daemon process group '%s' did not end within shutdown-timeout and is ended by force.",
              down->group->name);
+    say_what_held_up_the_end(down);
     _exit(KILLED_STATUS);
 }
 
@@ -79,10 +115,8 @@ void wsgi_shutdown_run(const wsgi_shutdown_t *down)
     if (down->pool != NULL) {
         wsgi_threadpool_stop_accepting(down->pool);
         if (has_python) {
+            say_what_is_stuck(down);
             peer->bridge->stopping(peer->runtime, down->reason);
-        }
-        if (has_python && strcmp(down->reason, "request_timeout") == 0) {
-            peer->bridge->dump_stacks(peer->runtime, APR_USEC_PER_SEC / 2);
         }
         wait_for_requests(down, begun);
     }

@@ -237,6 +237,10 @@ static void fill_peer(worker_t *w)
     w->peer.log = *w->log;
     w->peer.request_log = apache->request_log;
     w->peer.slot = w->start->slot;
+    w->peer.progress = wsgi_inprogress_create(w->group->threads, w->start->pprocess);
+    if (w->peer.progress == NULL) {
+        end_early(w);
+    }
     w->peer.born = apr_time_now();
     w->peer.script_changed = on_script_changed;
     w->peer.loading = on_loading;

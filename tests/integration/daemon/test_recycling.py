@@ -80,6 +80,7 @@ def test_deadlock_timeout(daemon):
     gone(server, pid, 25)
     assert stuck.result().status == 502
     server.log.expect("WSGI0146")
+    server.log.allow("WSGI0264")
     assert pid_of(server) != pid
 
 
