@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge/wsgi_environ.h"
+#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
@@ -229,6 +230,7 @@ static PyObject *invoke(const asking_t *asking, PyObject *function, PyObject *en
     }
     if (!PyErr_Occurred()) {
         result = PyObject_Vectorcall(function, values, count, NULL);
+        wsgi_forked_end();
     }
     Py_XDECREF(values[1]);
     Py_XDECREF(values[2]);

@@ -6,6 +6,7 @@
 
 #include "bridge/wsgi_environ.h"
 #include "bridge/wsgi_events.h"
+#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_input.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pyerror.h"
@@ -450,6 +451,7 @@ static wsgi_outcome_t run_application(run_t *run, wsgi_call_t *call, PyObject *a
     }
     if (environ != NULL) {
         result = invoke(call, application, environ);
+        wsgi_forked_end();
     }
     if (result != NULL) {
         ran = respond(run, call, result);
@@ -489,6 +491,7 @@ static void run_call(run_t *run, wsgi_call_t *call)
         wsgi_script_review(call->state, run->script, module);
     }
     Py_XDECREF(module);
+    wsgi_forked_end(); /* iteration and close() are its code as well */
     end(run, call, outer);
     wsgi_call_finish(call);
     run->head_sent = call->head_sent;

@@ -5,6 +5,7 @@
 
 #include "bridge/wsgi_events.h"
 #include "bridge/wsgi_filewrapper.h"
+#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_pylog.h"
 #include "bridge/wsgi_reply.h"
 
@@ -170,7 +171,7 @@ apr_status_t wsgi_response_transfer(wsgi_call_t *call, const struct iovec *block
 
     if (exchange == NULL) {
         rv = APR_EINVAL;
-    } else if (exchange->ops->aborted(exchange)) {
+    } else if (wsgi_forked() || exchange->ops->aborted(exchange)) {
         rv = APR_ECONNABORTED;
     } else {
         const wsgi_head_t *head = call->head_sent ? NULL : &call->head;
@@ -387,9 +388,11 @@ static apr_status_t transfer_file(wsgi_call_t *call, const wsgi_file_range_t *ra
     if (exchange != NULL) {
         const wsgi_head_t *head = call->head_sent ? NULL : &call->head;
         call->head_sent = 1;
-        rv = exchange->ops->aborted(exchange) ? APR_ECONNABORTED
-                                              : exchange->ops->send_file(exchange, head, range->fd, range->offset,
-                                                                         range->length);
+        if (wsgi_forked() || exchange->ops->aborted(exchange)) {
+            rv = APR_ECONNABORTED;
+        } else {
+            rv = exchange->ops->send_file(exchange, head, range->fd, range->offset, range->length);
+        }
     }
     wsgi_call_unlock(call);
     return rv;

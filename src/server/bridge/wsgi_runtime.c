@@ -11,6 +11,7 @@
 #include "base/wsgi_clock.h"
 #include "base/wsgi_scopes.h"
 #include "bridge/wsgi_bounded.h"
+#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pylog.h"
 
@@ -150,7 +151,7 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
     runtime->host = host;
     runtime->pid = getpid();
     runtime->free_threaded = WSGI_HAS_FREE_THREADING && wsgi_scopes_free_threading(settings);
-    if (make_process_label(runtime) < 0 || wsgi_clock_cond_init(&runtime->leaving_done) != 0
+    if (make_process_label(runtime) < 0 || wsgi_forked_watch() != 0 || wsgi_clock_cond_init(&runtime->leaving_done) != 0
         || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
         free((char *)runtime->process);
         free(runtime);

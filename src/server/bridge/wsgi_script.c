@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_pyerror.h"
 #include "bridge/wsgi_pylog.h"
@@ -446,6 +447,7 @@ static PyObject *execute(wsgi_interp_t *interp, wsgi_call_t *call, wsgi_script_t
         return NULL;
     }
     module = PyImport_ExecCodeModuleObject(name, code, path, NULL);
+    wsgi_forked_end();
     Py_DECREF(code);
     if (module == NULL || set_mtime(module, mtime) < 0) {
         report_raised(interp, call, script);

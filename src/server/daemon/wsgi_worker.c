@@ -14,6 +14,7 @@
 #include "base/wsgi_pyhome.h"
 #include "daemon/wsgi_child.h"
 #include "daemon/wsgi_control.h"
+#include "daemon/wsgi_heirs.h"
 #include "daemon/wsgi_monitor.h"
 #include "daemon/wsgi_overheard.h"
 #include "daemon/wsgi_peer.h"
@@ -445,6 +446,9 @@ void wsgi_worker_run(const wsgi_worker_start_t *start)
     w->monitor = wsgi_monitor_create(w->group, w->log, start->pprocess);
     w->reload = wsgi_reload_create(start, w->peer.socket_timeout);
     if (w->reload == NULL) {
+        end_early(w);
+    }
+    if (wsgi_heirs_get_nothing(start->listener, start->keeper) != 0) {
         end_early(w);
     }
     start_python(w);

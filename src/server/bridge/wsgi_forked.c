@@ -1,0 +1,50 @@
+#include "bridge/wsgi_forked.h"
+
+#include <unistd.h>
+
+/* Set in a process made by fork(), before it runs anything else; a handler of fork() has no argument. */
+static atomic_int forked;
+
+static void note_fork(void)
+{
+    atomic_store(&forked, 1);
+}
+
+int wsgi_forked_watch(void)
+{
+    return pthread_atfork(NULL, NULL, note_fork);
+}
+
+int wsgi_forked(void)
+{
+    return atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
+/* What a program that ends with this exception would exit with. */
+static int exit_status(void)
+{
+    PyObject *exception, *code;
+    int status = 1;
+
+    if (!PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        PyErr_Print();
+        return status;
+    }
+    exception = wsgi_compat_take_exception();
+    code = exception != NULL ? PyObject_GetAttrString(exception, "code") : NULL;
+    if (code == Py_None) {
+        status = 0;
+    } else if (code != NULL && PyLong_Check(code)) {
+        status = (int)(PyLong_AsUnsignedLongMask(code) & 0xff);
+    }
+    Py_XDECREF(code);
+    Py_XDECREF(exception);
+    return status;
+}
+
+void wsgi_forked_end(void)
+{
+    if (wsgi_forked()) {
+        _exit(PyErr_Occurred() != NULL ? exit_status() : 0);
+    }
+}
