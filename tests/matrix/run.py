@@ -126,6 +126,7 @@ def end(number, frame) -> None:
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, end) # also when started in the background, where it is ignored, by what is started too
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, end)
     parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
