@@ -92,7 +92,8 @@ typedef struct {
 
 /** A directive that names a process group, for the check at start. */
 typedef struct {
-    const char *group;
+    const char *group; /* NULL: a variable or a dispatch script, any group that may be used there */
+    const server_rec *server; /* where the directive stands */
     const char *directive;
     const char *place; /* "file:line" */
 } wsgi_mention_t;

@@ -30,17 +30,18 @@ static const char *wrong_value(const cmd_parms *cmd, const char *value, const ch
     return apr_psprintf(cmd->pool, "%s cannot be '%s': %s is expected", cmd->cmd->name, value, expected);
 }
 
-/* Names that vary with the request begin with %; what they come to is unknown now. */
-static int is_constant(const char *name)
+/* @param group NULL: known only when a request is there */
+static void add_mention(cmd_parms *cmd, const char *group)
 {
-    return name[0] != '%';
+    APR_ARRAY_PUSH(setup_of(cmd)->mentions, wsgi_mention_t) =
+        (wsgi_mention_t){ group, cmd->server, cmd->cmd->name, place_of(cmd) };
 }
 
+/* Names that vary with the request begin with %; of those %{GLOBAL} alone is known now, and is no daemon group. */
 static void mention_group(cmd_parms *cmd, const char *group)
 {
-    if (group != NULL && is_constant(group)) {
-        APR_ARRAY_PUSH(setup_of(cmd)->mentions, wsgi_mention_t) =
-            (wsgi_mention_t){ group, cmd->cmd->name, place_of(cmd) };
+    if (group != NULL && strcmp(group, "%{GLOBAL}") != 0) {
+        add_mention(cmd, group[0] != '%' ? group : NULL);
     }
 }
 
@@ -320,6 +321,9 @@ static const char *set_callout_script(cmd_parms *cmd, void *dir, const char *arg
     }
     if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS) == NULL) {
         setup_of(cmd)->needs_embedded = 1; /* .htaccess is read too late for that, while requests are served */
+    }
+    if (cmd->info == REQUEST_FIELD(dispatch_script)) {
+        add_mention(cmd, NULL); /* it may answer with the name of any group */
     }
     *(const wsgi_callout_script_t **)((char *)dir + (apr_size_t)cmd->info) = callout;
     return NULL;

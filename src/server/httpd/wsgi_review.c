@@ -8,24 +8,11 @@
 #include <unixd.h>
 
 #include "base/wsgi_log.h"
-#include "config/wsgi_groups.h"
+#include "httpd/wsgi_reviewgroups.h"
 #include "httpd/wsgi_reviewhomes.h"
 #include "httpd/wsgi_reviewscopes.h"
 
 APLOG_USE_MODULE(wsgi);
-
-static void review_mentions(const wsgi_setup_t *setup, server_rec *s)
-{
-    for (int i = 0; i < setup->mentions->nelts; i++) {
-        const wsgi_mention_t *mention = &APR_ARRAY_IDX(setup->mentions, i, wsgi_mention_t);
-        if (*mention->group != '\0' && wsgi_groups_find(setup, mention->group) == NULL) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                         WSGI_LOGNO(0281) "%s at %s names process group '%s', but no WSGIDaemonProcess defines it; "
-                                          "requests for it will fail.",
-                         mention->directive, mention->place, mention->group);
-        }
-    }
-}
 
 static int is_repeated(const apr_array_header_t *relics, int index)
 {
@@ -147,7 +134,7 @@ void wsgi_review(const wsgi_setup_t *setup, server_rec *main_server, const char 
     review_relics(setup->relics, main_server);
     review_pending(setup->pending, main_server);
     review_clones(setup->definitions, main_server);
-    review_mentions(setup, main_server);
+    wsgi_reviewgroups(setup, main_server, ptemp);
     wsgi_reviewscopes(setup, main_server, ptemp);
     wsgi_reviewhomes(setup, main_server, ptemp);
     if (setup->definitions->nelts > 0) {

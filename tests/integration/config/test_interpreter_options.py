@@ -14,6 +14,9 @@ def here(mode):
     return "process-group=" + ("site" if mode == "daemon" else "%{GLOBAL}")
 
 
+OTHER = "WSGIDaemonProcess other\n<Location /other>\nWSGIProcessGroup other\n</Location>\n"
+
+
 @pytest.fixture
 def ask(fresh_server, mode):
     """``ask(text)("a")``: what the interpreter with that application group tells, under that configuration."""
@@ -102,7 +105,7 @@ def test_warning_of_configtest(site, text, number):
 def test_restrictions_by_interpreter(ask, mode):
     get = ask("WSGIRestrictStdin On\n" + section("application-group=a", "WSGIRestrictStdin Off", "WSGIRestrictSignal Off") +
               section(here(mode) + " application-group=a", "WSGIRestrictStdout On") + section("process-group=other", "WSGIRestrictStdout On") +
-              section("application-group=%{GLOBAL}", "WSGIRestrictStdout On") + "WSGIDaemonProcess other\n")
+              section("application-group=%{GLOBAL}", "WSGIRestrictStdout On") + OTHER)
     seen = {name: (get(name)["stdin"], get(name)["stdout"], get(name)["signal_is_restricted"]) for name in ("a", "b", "main")}
     assert seen == {"a": (True, False, False), "b": (False, True, True), "main": (False, False, True)}
 
@@ -134,7 +137,7 @@ def test_layers_of_python_path(ask, mode, tmp_path):
               section("", "WSGIPythonPath {all}".format(**layers)) + section(here(mode), "WSGIPythonPath {group}".format(**layers)) +
               section("application-group=a", "WSGIPythonPath {group2}".format(**layers)) +
               section(here(mode) + " application-group=a", "WSGIPythonPath {one2}".format(**layers)) +
-              section("process-group=other", "WSGIPythonPath /usr/share") + "WSGIDaemonProcess other\n",
+              section("process-group=other", "WSGIPythonPath /usr/share") + OTHER,
               daemon={"python-path": layers["daemon"]} if mode == "daemon" else {})
     base = "daemon" if mode == "daemon" else "base"
 
@@ -212,6 +215,6 @@ def test_free_threading(ask, mode):
 
 
 def test_gil_is_on_unless_told_otherwise(ask, mode):
-    get = ask(section("process-group=other", "WSGIFreeThreading On") + "WSGIDaemonProcess other\n")
+    get = ask(section("process-group=other", "WSGIFreeThreading On") + OTHER)
     assert get("a")["gil"] is True
     get.server.log.allow("WSGI0200")

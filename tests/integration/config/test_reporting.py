@@ -11,6 +11,12 @@ WSGISlowRequests 2.5
 WSGIServerMetrics On
 WSGIDaemonProcess one server-metrics=On
 WSGIDaemonProcess two server-metrics=on
+<Location /one>
+  WSGIProcessGroup one
+</Location>
+<Location /two>
+  WSGIProcessGroup two
+</Location>
 """
 
 

@@ -170,7 +170,9 @@ WSGIScriptAlias / {root}/apps/environ.wsgi
 
 @pytest.fixture(scope="module")
 def hosts(make_server):
-    return make_server(before="WSGIProcessGroup shared\nWSGIPassAuthorization On\n", config=VHOSTS, application_group="%{GLOBAL}")
+    server = make_server(before="WSGIProcessGroup shared\nWSGIPassAuthorization On\n", config=VHOSTS, application_group="%{GLOBAL}")
+    server.log.expect("WSGI0294", "'own'")
+    return server
 
 
 def test_group_of_a_virtual_host(hosts):

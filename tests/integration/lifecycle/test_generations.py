@@ -239,7 +239,7 @@ def test_graceful_restart_after_the_death_of_a_keeper(fresh_server):
 def test_group_that_cannot_be_set_up(fresh_server, option):
     """It is tried again with growing pauses, and Apache and the other groups do not mind."""
     server = fresh_server.site("process.wsgi", mode="daemon", daemon={"threads": 1},
-                               before="WSGIDaemonProcess broken {}\n".format(option))
+                               before="WSGIDaemonProcess broken {}\n<Location /broken>\nWSGIProcessGroup broken\n</Location>\n".format(option))
     server.log.allow("WSGI0003", "WSGI0009", "WSGI0025", "WSGI0252", "WSGI0257")
     server.start()
     assert server.client().get("/").status == 200

@@ -93,7 +93,7 @@ def test_repeated_graceful_restarts_leave_nothing(fresh_server):
 
 def test_group_that_is_removed_ends(fresh_server):
     server = fresh_server("process.wsgi", mode="daemon", daemon={"threads": 1},
-                          before="WSGIDaemonProcess second threads=1\n")
+                          before="WSGIDaemonProcess second threads=1\n<Location /second>\nWSGIProcessGroup second\n</Location>\n")
     server.wait_until(lambda: len(server.daemon_pids()) == 2, 20, "a worker of each group")
     server.site.before = ""
     server.graceful()

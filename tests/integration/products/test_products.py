@@ -101,7 +101,7 @@ def test_horizon(product):
     assert (answer["group"], answer["threads"]) == ("horizon", 10)
     assert (answer["environ"]["SCRIPT_NAME"], answer["environ"]["PATH_INFO"]) == ("/horizon", "/auth/login/")
     assert horizon.server.client().get("/static/static.txt").body == b"static\n"
-    horizon.server.log.allow("WSGI0293", "WSGI0294", "WSGI0295", "WSGI0296")
+    horizon.server.log.expect("WSGI0293", "'dashboard-old'")
 
 
 def test_graphite(product):
