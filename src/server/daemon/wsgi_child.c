@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -149,11 +150,61 @@ void wsgi_child_apply_limits(const wsgi_group_t *group, const wsgi_apache_t *apa
     set_locale(group, &apache->log);
 }
 
-/* The arguments lie one behind the other, as the kernel put them; only that much may be overwritten. */
+#ifdef __linux__
+
+/* Field of /proc/self/stat, counted from 1 as proc(5) does. @return 0 when it cannot be had */
+static uintptr_t stat_field(const char *line, int field)
+{
+    const char *at = strrchr(line, ')'); /* the name, field 2, may hold anything */
+
+    for (int i = 2; at != NULL && i < field; i++) {
+        at = strchr(at + 1, ' ');
+    }
+    return at != NULL ? (uintptr_t)strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* The bytes that the kernel shows as command line, if `start` is their first; 0: not known, as where /proc is missing */
+static size_t command_line_space(const char *start)
+{
+    enum { ARG_START = 48, ARG_END = 49 };
+    FILE *file = fopen("/proc/self/stat", "re");
+    char line[2048];
+    uintptr_t first, end;
+
+    if (file == NULL) {
+        return 0;
+    }
+    if (fgets(line, sizeof(line), file) == NULL) {
+        line[0] = '\0';
+    }
+    fclose(file);
+    first = stat_field(line, ARG_START);
+    end = stat_field(line, ARG_END);
+    return first == (uintptr_t)start && end > first ? (size_t)(end - first) : 0;
+}
+
+#else
+
+static size_t command_line_space(const char *start)
+{
+    (void)start;
+    return 0;
+}
+
+#endif
+
+/*
+ * The arguments lie one behind the other, as the kernel put them; only that much may be overwritten. Apache takes some
+ * of them apart and lists copies instead, so that its list shows the first ones only.
+ */
 static size_t title_space(const wsgi_apache_t *apache)
 {
     const char *end = apache->argv[0] + strlen(apache->argv[0]) + 1;
+    size_t space = command_line_space(apache->argv[0]);
 
+    if (space > 0) {
+        return space;
+    }
     for (int i = 1; i < apache->argc && apache->argv[i] == end; i++) {
         end += strlen(apache->argv[i]) + 1;
     }
