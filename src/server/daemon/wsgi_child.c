@@ -163,7 +163,7 @@ static uintptr_t stat_field(const char *line, int field)
     return at != NULL ? (uintptr_t)strtoull(at + 1, NULL, 10) : 0;
 }
 
-/* The bytes that the kernel shows as command line, if `start` is their first; 0: not known, as where /proc is missing */
+/* The bytes that the kernel shows as command line, if `start` is their first; 0: not known, as without /proc */
 static size_t command_line_space(const char *start)
 {
     enum { ARG_START = 48, ARG_END = 49 };
