@@ -223,8 +223,27 @@ static void knows_of_older_generations_that_live(void)
     wsgi_board_parent_destroy(board);
 }
 
+static void tells_which_loads_are_of_an_older_version(void)
+{
+    wsgi_board_t *board;
+
+    CHECK_INT(wsgi_board_parent_create(&board, 4, 2), APR_SUCCESS);
+    wsgi_board_slot_publish_load(board, 7, 100, 1000);
+    CHECK_INT((int)wsgi_board_read_superseded(board, 7), 0); /* the first version follows none */
+    wsgi_board_slot_publish_load(board, 7, 100, 2000);       /* another worker with the same */
+    CHECK_INT((int)wsgi_board_read_superseded(board, 7), 0);
+    wsgi_board_slot_publish_load(board, 7, 101, 3000);
+    CHECK_INT((int)wsgi_board_read_superseded(board, 7), 3000);
+    wsgi_board_slot_publish_load(board, 7, 102, 2500);       /* never back */
+    CHECK_INT((int)wsgi_board_read_superseded(board, 7), 3000);
+    CHECK_INT((int)wsgi_board_read_superseded(board, 8), 0);
+    CHECK_INT(wsgi_board_read_published(board, 101), 1);
+    wsgi_board_parent_destroy(board);
+}
+
 int main(void)
 {
+    TAP_RUN(tells_which_loads_are_of_an_older_version);
     TAP_RUN(gives_each_worker_a_slot_of_its_own);
     TAP_RUN(uses_the_slot_again_that_was_left_first);
     TAP_RUN(remembers_who_took_a_request_after_its_death);

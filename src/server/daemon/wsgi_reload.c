@@ -94,12 +94,23 @@ static int ask_keeper(const wsgi_reload_t *reload)
     return wsgi_control_send(reload->start->keeper, WSGI_CONTROL_REPLACE, reason, sizeof(reason) - 1) == APR_SUCCESS;
 }
 
+/* A number for a file, whatever its version: FNV-1a of its path. */
+static apr_uint64_t number_of(const char *path)
+{
+    apr_uint64_t number = APR_UINT64_C(14695981039346656037);
+
+    for (; *path != '\0'; path++) {
+        number = (number ^ (unsigned char)*path) * APR_UINT64_C(1099511628211);
+    }
+    return number;
+}
+
 /*
  * A number for a version of a file: FNV-1a of its path, inode, size and time. @return 0 when it cannot be examined
  */
 static apr_uint64_t stamp_of(const char *path)
 {
-    apr_uint64_t stamp = APR_UINT64_C(14695981039346656037);
+    apr_uint64_t stamp = number_of(path);
     apr_uint64_t facts[3];
     const unsigned char *bytes = (const unsigned char *)facts;
     apr_pool_t *scratch;
@@ -117,9 +128,6 @@ static apr_uint64_t stamp_of(const char *path)
     facts[0] = (apr_uint64_t)info.inode;
     facts[1] = (apr_uint64_t)info.size;
     facts[2] = (apr_uint64_t)info.mtime;
-    for (const char *at = path; *at != '\0'; at++) {
-        stamp = (stamp ^ (unsigned char)*at) * APR_UINT64_C(1099511628211);
-    }
     for (size_t i = 0; i < sizeof(facts); i++) {
         stamp = (stamp ^ bytes[i]) * APR_UINT64_C(1099511628211);
     }
@@ -140,11 +148,17 @@ static known_t *find_known(wsgi_reload_t *reload, const char *script, const char
     return NULL;
 }
 
-/* Whether somebody in the group serves this version already: one of the others whose first request came after it. */
+/*
+ * Whether somebody in the group serves this version already, or one between it and what is loaded here: one of the
+ * others whose first request came after the change.
+ */
 static int is_served_elsewhere(const wsgi_reload_t *reload, apr_uint64_t stamp, const known_t *own)
 {
+    const wsgi_board_t *board = reload->start->endpoint->board;
+
     return own != NULL && own->version.stamp != stamp
-           && wsgi_board_read_published(reload->start->endpoint->board, stamp);
+           && (wsgi_board_read_published(board, stamp)
+               || wsgi_board_read_superseded(board, number_of(own->script)) > own->version.when);
 }
 
 /* Lock held. Whether a replacement for this version died just now, or could not load it. */
@@ -246,7 +260,8 @@ void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char
     if (known == NULL || atomic_load_explicit(&known->has_answered, memory_order_acquire)) {
         return;
     }
-    wsgi_board_slot_publish(reload->start->endpoint->board, known->version.stamp);
+    wsgi_board_slot_publish_load(reload->start->endpoint->board, number_of(script), known->version.stamp,
+                                 known->version.when);
     wsgi_board_slot_publish(reload->start->endpoint->board, stamp_of(script));
     pthread_mutex_lock(&reload->lock);
     if (!atomic_load(&known->has_answered)) {

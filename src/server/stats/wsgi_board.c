@@ -40,6 +40,12 @@ typedef struct {
     char text[WSGI_BOARD_TEXT];
 } shared_script_t;
 
+/* Of a file, at the place that its number gives as a remainder. */
+typedef struct {
+    _Atomic apr_uint64_t latest;     /* version that was published last for the first time */
+    _Atomic apr_uint64_t superseded; /* loads before this moment are of another version */
+} shared_file_t;
+
 enum {
     CLAIMED = WSGI_WORKER_GONE + 1, /* state of a slot while its new owner fills it in: nobody else looks at it */
     PUBLISHED = 256,          /* stamps of files, each at the place that it gives as a remainder */
@@ -54,6 +60,7 @@ struct wsgi_board_t {
     shared_head_t *head;
     shared_script_t *scripts;   /* WSGI_BOARD_SCRIPTS */
     _Atomic apr_uint64_t *published; /* PUBLISHED */
+    shared_file_t *files;       /* PUBLISHED */
     shared_slot_t *slot;        /* slots */
     _Atomic apr_uint64_t *tokens; /* slots x threads: request each thread has, 0 none; kept when a worker dies */
     shared_wait_t *waits;       /* slots x threads */
@@ -61,7 +68,8 @@ struct wsgi_board_t {
 
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads)
 {
-    apr_size_t scripts = HEAD_BYTES + PUBLISHED * sizeof(apr_uint64_t);
+    apr_size_t files = HEAD_BYTES + PUBLISHED * sizeof(apr_uint64_t);
+    apr_size_t scripts = files + PUBLISHED * sizeof(shared_file_t);
     apr_size_t head = scripts + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
     apr_size_t slot_bytes = (apr_size_t)slots * sizeof(shared_slot_t);
     apr_size_t all_threads = (apr_size_t)slots * (apr_size_t)threads;
@@ -85,6 +93,7 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     board->bytes = bytes;
     board->head = (shared_head_t *)(void *)memory;
     board->published = (_Atomic apr_uint64_t *)(void *)(memory + HEAD_BYTES);
+    board->files = (shared_file_t *)(void *)(memory + files);
     board->scripts = (shared_script_t *)(void *)(memory + scripts);
     board->slot = (shared_slot_t *)(void *)(memory + head);
     board->tokens = (_Atomic apr_uint64_t *)(void *)(memory + head + slot_bytes);
@@ -275,6 +284,30 @@ int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving
 void wsgi_board_slot_publish(wsgi_board_t *board, apr_uint64_t stamp)
 {
     atomic_store(&board->published[stamp % PUBLISHED], stamp);
+}
+
+static void raise_to(_Atomic apr_uint64_t *moment, apr_uint64_t when)
+{
+    apr_uint64_t known = atomic_load(moment);
+
+    while (known < when && !atomic_compare_exchange_weak(moment, &known, when)) {
+    }
+}
+
+void wsgi_board_slot_publish_load(wsgi_board_t *board, apr_uint64_t file, apr_uint64_t stamp, apr_uint64_t when)
+{
+    shared_file_t *entry = &board->files[file % PUBLISHED];
+    apr_uint64_t before = wsgi_board_read_published(board, stamp) ? stamp : atomic_exchange(&entry->latest, stamp);
+
+    if (before != 0 && before != stamp) {
+        raise_to(&entry->superseded, when);
+    }
+    wsgi_board_slot_publish(board, stamp);
+}
+
+apr_uint64_t wsgi_board_read_superseded(const wsgi_board_t *board, apr_uint64_t file)
+{
+    return atomic_load(&board->files[file % PUBLISHED].superseded);
 }
 
 int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp)

@@ -103,6 +103,15 @@ void wsgi_board_slot_publish(wsgi_board_t *board, apr_uint64_t stamp);
 /** Whether that was published. Of very many, some may be forgotten. */
 int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp);
 
+/**
+ * The same, where the version follows another one of the file that `file` (any number) stands for: from now on nobody
+ * is to serve what was loaded before `when` (monotonic microseconds), whatever the file has become meanwhile. Two files
+ * may share a place; then a worker may be replaced for nothing once its own file has changed.
+ */
+void wsgi_board_slot_publish_load(wsgi_board_t *board, apr_uint64_t file, apr_uint64_t stamp, apr_uint64_t when);
+/** @return that moment, 0 when no version of the file has followed another */
+apr_uint64_t wsgi_board_read_superseded(const wsgi_board_t *board, apr_uint64_t file);
+
 /** A thread of the worker took the request `token` (never 0), or is done with it. */
 void wsgi_board_slot_begin(wsgi_board_t *board, int slot, int thread, apr_uint64_t token);
 void wsgi_board_slot_end(wsgi_board_t *board, int slot, int thread);
