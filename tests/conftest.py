@@ -29,6 +29,8 @@ def pytest_configure(config):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("root") and os.getuid() != 0:
         pytest.skip("needs root")
+    if item.get_closest_marker("plain_memory") and "WSGI_PRELOAD" in os.environ:
+        pytest.skip("limits, measures or searches memory, of which a sanitizer has its own")
 
 
 @pytest.fixture(scope="session")

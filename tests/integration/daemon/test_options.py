@@ -164,6 +164,7 @@ def test_python_home_that_does_not_exist(daemon):
     server.log.allow("WSGI0297", "WSGI0036", "WSGI0100", "WSGI0087")
 
 
+@pytest.mark.plain_memory
 def test_limits(daemon):
     server = daemon(cpu_time_limit=1000, memory_limit=4 << 30, virtual_memory_limit=8 << 30, cpu_priority=5)
     answer = inspect(server, "/limits")

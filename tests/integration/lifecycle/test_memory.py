@@ -30,6 +30,7 @@ def resident(server):
     return {entry.pid: int(processes.status_field(entry.pid, "VmRSS")[0]) for entry in server.processes()}
 
 
+@pytest.mark.plain_memory
 @pytest.mark.parametrize("requests", [
     [("GET", "/", None)],
     [("POST", "/echo", b"x" * 5000), ("GET", "/stream/many?count=5", None), ("GET", "/response/write_and_iterate", None)],

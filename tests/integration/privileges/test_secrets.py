@@ -6,7 +6,7 @@ import pytest
 
 from harness import processes
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.plain_memory]
 
 BEGINNING = bytes(byte ^ 32 for byte in b"zyxwvutsrqponmlkjihgfedcbazyxwv") # as faults.c makes them; a number follows
 
