@@ -148,7 +148,9 @@ def test_python_home_of_another_root(fresh_server, virtual_environment):
     server = fresh_server.site()
     (server.root / "jail").mkdir()
     server.site.config = ("WSGIRestrictEmbedded On\nWSGIDaemonProcess jailed chroot={}/jail python-home={}\n"
-                          "WSGIDaemonProcess free python-home={}\n".format(server.root, virtual_environment, virtual_environment))
+                          "WSGIDaemonProcess free python-home={}\n"
+                          "WSGIProcessGroup jailed\n<Location /free>\nWSGIProcessGroup free\n</Location>\n"
+                          .format(server.root, virtual_environment, virtual_environment))
     done = server.check_config()
     assert done.returncode == 0
     assert set(re.findall(r"WSGI\d{4}", done.stdout)) == {"WSGI0297"} and "'free'" not in done.stdout
