@@ -1,6 +1,5 @@
 #include "daemon/wsgi_keeper.h"
 
-#include <apr_strings.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -78,7 +77,7 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
             wsgi_renewal_on_loaded(k, proc, &message);
             break;
         case WSGI_CONTROL_FAILED:
-            apr_cpystrn(k->orders.trouble, message.text, sizeof(k->orders.trouble));
+            wsgi_orders_note_trouble(k, message.text);
             break;
         case WSGI_CONTROL_REPLACE:
             wsgi_renewal_on_replace(k, proc, message.text);

@@ -146,6 +146,11 @@ static void begin(wsgi_keeper_t *k, int client, wsgi_order_t order)
     }
 }
 
+void wsgi_orders_note_trouble(wsgi_keeper_t *k, const char *text)
+{
+    apr_cpystrn(k->orders.trouble, text, sizeof(k->orders.trouble));
+}
+
 void wsgi_orders_on_failure(wsgi_keeper_t *k, int status)
 {
     if (k->orders.order == WSGI_ORDER_NONE) {

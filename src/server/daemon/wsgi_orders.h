@@ -34,6 +34,9 @@ void wsgi_orders_serve(wsgi_keeper_t *k, const struct pollfd *fds);
 /** Answer whoever waits for something that is done, or will not be done any more. */
 void wsgi_orders_look(wsgi_keeper_t *k);
 
+/** What a worker that starts tells about a script that it cannot load; kept for whoever gave an order. */
+void wsgi_orders_note_trouble(wsgi_keeper_t *k, const char *text);
+
 /** A worker ended before it was ready: an order that it was started for has failed. @param status as of waitpid */
 void wsgi_orders_on_failure(wsgi_keeper_t *k, int status);
 

@@ -19,6 +19,18 @@ static void report_pause(const wsgi_keeper_t *k, int status)
     }
 }
 
+/* Its death may be noticed before the last that it said is read: why a script could not be loaded. */
+static void hear_last_words(wsgi_keeper_t *k, wsgi_proc_t *proc)
+{
+    wsgi_control_message_t message;
+
+    while (proc->control.fd >= 0 && wsgi_control_next(&proc->control, &message) > 0) {
+        if (message.type == WSGI_CONTROL_FAILED) {
+            wsgi_orders_note_trouble(k, message.text);
+        }
+    }
+}
+
 static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
 {
     apr_time_t now = wsgi_clock_now();
@@ -28,6 +40,7 @@ static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
 
     wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)proc->pid,
              k->group->name, wsgi_exit_describe(status, k->scratch));
+    hear_last_words(k, proc);
     wsgi_board_keeper_ended(k->board, proc->slot, status);
     wsgi_control_close(&proc->control);
     proc->state = WSGI_PROC_FREE;
