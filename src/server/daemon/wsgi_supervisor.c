@@ -288,6 +288,9 @@ void wsgi_supervisor_enter_child(void *retained)
     }
     for (const wsgi_station_t *s = r->stations; s != NULL; s = s->next) {
         close(s->fd);
+        if (s->orders_fd >= 0) {
+            close(s->orders_fd);
+        }
     }
     for (const wsgi_keeperproc_t *k = r->keepers; k != NULL; k = k->next) {
         close(k->control);

@@ -256,3 +256,14 @@ def test_socket_stays_over_graceful_restarts(daemon):
     assert orders_socket(server) == path
     server.wait_until(lambda: status(server)["generation"] == 3, 20, "the keeper of the last configuration")
     assert express(server, "reload").returncode == 0
+
+
+def test_children_of_apache_cannot_take_orders(daemon):
+    """The socket is a keeper's: no child of Apache has it open."""
+    server = daemon()
+    server.client().get("/")
+    inode = next(line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(str(orders_socket(server))))
+    holders = {process.pid for process in server.processes()
+               if "socket:[%s]" % inode in {os.readlink(str(path)) for path in Path("/proc/{}/fd".format(process.pid)).iterdir()}}
+    keeper = status(server)["keeper"]
+    assert holders == {server.pid, keeper}

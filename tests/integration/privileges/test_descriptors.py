@@ -53,6 +53,18 @@ def counts(server):
     return {name: [len(open_in(pid)) for pid in pair] for name, pair in pids_of_groups(server).items()}
 
 
+def settled(server):
+    """The counts when no connection is about to be closed any more: the same three times in a row."""
+    seen = []
+
+    def is_steady():
+        seen.append(counts(server))
+        return len(seen) >= 3 and seen[-1] == seen[-2] == seen[-3]
+
+    server.wait_until(is_steady, 20, "descriptors that stay")
+    return seen[-1]
+
+
 def files_of(pid):
     """Names of the regular files in the server's folder that a process has open."""
     return {os.path.basename(target) for target in open_in(pid).values() if "/logs/" in target}
@@ -111,7 +123,7 @@ def test_other_generations(fresh_server):
     server.wait_until(lambda: len(server.daemon_pids()) == 2, 20, "all groups")
     server.client().get("/") # the group has done all that it does once
     server.client().get("/one", host="one.example.com")
-    first = counts(server)
+    first = settled(server)
     for _ in range(3):
         before = server.daemon_pids()
         server.graceful()
