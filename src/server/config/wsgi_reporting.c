@@ -140,7 +140,7 @@ const char *wsgi_reporting_set_slow_requests(cmd_parms *cmd, void *dir, const ch
     if (error != NULL) {
         return error;
     }
-    if (strcmp(seconds, "0") != 0 && strcmp(seconds, "0.0") != 0 && !wsgi_parse_real(&threshold, seconds, 0)) {
+    if (!wsgi_parse_real(&threshold, seconds, -1) || threshold < 0) {
         return wrong(cmd, seconds, "a number of seconds, 0 for all requests,");
     }
     reporting->reports_slow = 1;

@@ -6,7 +6,7 @@ WSGITelemetryService unix:/run/collector.sock interval=0.5
 WSGITelemetryService unix:/run/other.sock
 WSGITelemetryOptions +captureuseragent -CaptureUserAgent
 WSGITelemetryOptions none All
-WSGISlowRequests 0
+WSGISlowRequests 0.00
 WSGISlowRequests 2.5
 WSGIServerMetrics On
 WSGIDaemonProcess one server-metrics=On

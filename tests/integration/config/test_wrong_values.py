@@ -136,6 +136,7 @@ def test_wrong_identity(server, option, value):
     ("WSGITelemetryOptions CaptureEverything", ["WSGITelemetryOptions", "CaptureEverything"]),
     ("WSGISlowRequests", ["WSGISlowRequests"]),
     ("WSGISlowRequests -1", ["WSGISlowRequests", "-1"]),
+    ("WSGISlowRequests -0.5", ["WSGISlowRequests", "-0.5"]),
     ("WSGISlowRequests 1s", ["WSGISlowRequests", "1s"]),
     ("<VirtualHost *:1>\nWSGISlowRequests 1\n</VirtualHost>", ["WSGISlowRequests", "VirtualHost"]),
     ("<VirtualHost *:1>\nWSGIServerMetrics On\n</VirtualHost>", ["WSGIServerMetrics", "VirtualHost"]),

@@ -155,6 +155,7 @@ def test_stack_size_of_request_threads(start):
     assert not 3 << 20 <= ask(start())["stack"] <= (3 << 20) + (64 << 10)
 
 
+@pytest.mark.plain_memory
 @pytest.mark.parametrize("option", ["memory-limit", "virtual-memory-limit"])
 def test_memory_beyond_the_limit(start, option):
     """An allocation fails; the process and the other group go on."""
