@@ -251,7 +251,7 @@ static int take_loss(wsgi_call_t *call)
     }
     Py_DECREF(exception);
     wsgi_pylog_call(call, WSGI_HERE, WSGI_LOG_INFO, APR_SUCCESS,
-                    "The application stopped because the client closed the connection before its request body ended.");
+                    "The application stopped because the client did not send its request body to the end.");
     return 1;
 }
 
