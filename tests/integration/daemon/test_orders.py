@@ -75,10 +75,17 @@ def all_ready(server, count):
     server.wait_until(lambda: [worker["state"] for worker in status(server)["workers"]] == ["ready"] * count, 30, "all ready")
 
 
+def have_all_loaded(server, count):
+    """Ask until every worker has answered: one that was never asked loads the script as it is then."""
+    seen = set()
+    server.wait_until(lambda: seen.add(server.client().get("/").body.split()[1]) or len(seen) == count, 30, "answers of all workers")
+
+
 def versioned(daemon, **options):
     server = daemon("orders.wsgi", **options)
     server.write_app("orders.wsgi", APP)
     all_ready(server, options.get("processes", 1))
+    have_all_loaded(server, options.get("processes", 1))
     assert versions(server) == {b"1"}
     return server
 
