@@ -6,7 +6,8 @@ import os
 import pathlib
 import subprocess
 import tempfile
-from typing import Dict, Iterator, List, Optional
+import time
+from typing import Callable, Dict, Iterator, List, Optional
 
 HERE = pathlib.Path(__file__).resolve().parent
 APPS = HERE / "apps"
@@ -128,6 +129,20 @@ class Host:
         self.command("join")
         taken, self.spawned = self.spawned, []
         return taken
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Wait for something that happens in the background, and collect log records meanwhile.
+
+        Asks seldom enough to leave a lone processor to what is waited for.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.logs
+            time.sleep(0.002)
+            self.command("rss")
+
+    def wait_for_log(self, text: str) -> None:
+        self.wait_until(lambda: any(log.text == text for log in self.logs))
 
     def value(self, line: str) -> int:
         return self.command(line)[0]["value"]

@@ -43,8 +43,13 @@ def spawn(host, callable, group, seconds, place=0):
     host.prepare(APP, callable, group, variables={"wsgi_test.seconds": seconds, "wsgi_test.place": place})
     host.take_logs()
     host.command("spawn")
-    while not any(log.text == "entered" for log in host.logs):
-        host.command("rss")
+    host.wait_for_log("entered")
+
+
+def hold(host, shared, group, seconds):
+    """Start a request that holds the GIL of its interpreter; return once it does."""
+    spawn(host, "hold", group, seconds)
+    host.wait_until(lambda: shared.read_bytes()[3])
 
 
 def bodies(host):
@@ -133,7 +138,7 @@ def test_interval_of_an_interpreter_that_shares_the_gil(build):
 
 def test_probe_takes_every_gil(build, own_gil, shared):
     with open_host(build, environment={"WSGI_TEST_SHARED": str(shared)}, **OWN) as host:
-        spawn(host, "hold", "sub", 0.5)
+        hold(host, shared, "sub", 0.5)
         host.command("probe")
         assert shared.read_bytes()[2] == 1 # it had to wait for that GIL
         assert bodies(host) == ["held"]
@@ -142,16 +147,15 @@ def test_probe_takes_every_gil(build, own_gil, shared):
 def test_others_are_dumped_while_one_gil_is_held(build, own_gil, shared):
     slow = APPS / "slow.wsgi"
     with open_host(build, environment={"WSGI_TEST_SHARED": str(shared)}, **OWN) as host:
-        host.prepare(slow, "interrupted", "other")
+        host.prepare(slow, "for_minutes", "other")
         host.command("spawn")
-        while not any(log.text == "entered" for log in host.logs):
-            host.command("rss")
-        spawn(host, "hold", "sub", 60)
+        host.wait_for_log("entered")
+        hold(host, shared, "sub", 600)
         host.command("dump_stacks 12000")
         texts = [log.text for log in host.take_logs()]
-        assert any(text.startswith("WSGI0213") and "'sub'" in text for text in texts)
-        assert any("in spin" in text for text in texts)
-        assert not any("in hold" in text for text in texts)
+        assert any(text.startswith("WSGI0213") and "'sub'" in text for text in texts), texts
+        assert any("in spin" in text for text in texts), texts
+        assert not any("in hold" in text for text in texts), texts
         host.process.kill()
         host.process.wait()
         host.ended = True
@@ -162,7 +166,7 @@ def test_stop_reaches_the_others_while_one_gil_is_held(build, own_gil, shared):
     with open_host(build, environment={"WSGI_TEST_SHARED": str(shared)}, join_timeout=300000, **OWN) as host:
         for group in ("first", "last", ""):
             host.run(app, "register", group)
-        spawn(host, "hold", "middle", 20)
+        hold(host, shared, "middle", 600)
         host.run(app, "register", "latest")
         host.take_logs()
         host.command("stop")
@@ -194,8 +198,7 @@ def test_interrupt_in_one_of_several(build, own_gil, callable, outcome):
             host.prepare(APPS / "slow.wsgi", "brief" if group == "a" else callable, group)
             host.take_logs()
             host.command("spawn")
-            while not any(log.text == "entered" for log in host.logs):
-                host.command("rss")
+            host.wait_for_log("entered")
         assert host.value("interrupt 1") == 1
         assert sorted(answer["outcome"] for answer in host.join()) == sorted([DONE, outcome])
 

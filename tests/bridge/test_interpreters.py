@@ -201,8 +201,7 @@ def test_end_while_a_request_runs(build, group):
         host.prepare(APPS / "slow.wsgi", "brief", group)
         host.command("spawn")
         host.command("probe")
-        while not any(log.text == "entered" for log in host.logs):
-            host.command("rss")
+        host.wait_for_log("entered")
         host.take_logs()
         host.command("stop")
         texts = [log.text.rstrip() for log in host.take_logs()]

@@ -227,10 +227,7 @@ def application(environ, start_response):
         host.prepare(path)
         host.command("spawn")
         # the same route object is used by the thread that was spawned: wait until it loads
-        deadline = time.monotonic() + 10
-        while not any("slow.wsgi" in log.text for log in host.logs):
-            assert time.monotonic() < deadline
-            host.command("probe")
+        host.wait_until(lambda: any("slow.wsgi" in log.text for log in host.logs))
         assert host.run(APPS / "hello.wsgi").body == b"Hello World!\n"
         ready.touch()
         assert [answer["body"] for answer in host.join()] == ["slow"]

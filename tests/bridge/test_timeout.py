@@ -13,10 +13,7 @@ def spawn(host, callable, group=""):
     host.prepare(APP, callable, group)
     host.take_logs()
     host.command("spawn")
-    deadline = time.monotonic() + 10
-    while not any(log.text == "entered" for log in host.logs):
-        assert time.monotonic() < deadline
-        host.command("rss")
+    host.wait_for_log("entered")
 
 
 @pytest.mark.parametrize("group", ["", "sub"])

@@ -32,9 +32,10 @@ def meet(environ, start_response):
 
 
 def hold(environ, start_response):
-    """Compute for a while, then leave a mark, all without letting go of the GIL."""
+    """Compute for a while without letting go of the GIL; marks tell of the begin and the end."""
     memory = shared()
-    sys.stderr.write("entered\n")
+    sys.stderr.write("entered\n") # the GIL is let go for that
+    memory[3] = 1
     until = time.monotonic() + float(environ["wsgi_test.seconds"])
     while time.monotonic() < until:
         pass

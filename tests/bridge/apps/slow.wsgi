@@ -17,6 +17,12 @@ def interrupted(environ, start_response):
     return [b"not interrupted"]
 
 
+def for_minutes(environ, start_response):
+    spin(600)
+    start_response("200 OK", [])
+    return [b"minutes later"]
+
+
 def recovers(environ, start_response):
     try:
         spin()
