@@ -1,4 +1,4 @@
-/* sources: wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c */
+/* sources: wire/wsgi_channel.c wire/wsgi_passedfd.c wire/wsgi_codec.c wire/wsgi_socket.c */
 /* sources: base/wsgi_clock.c base/wsgi_fields.c base/wsgi_httprules.c */
 #include "wire/wsgi_channel.h"
 

@@ -1,5 +1,5 @@
-/* sources: daemon/wsgi_peer.c daemon/wsgi_inprogress.c wire/wsgi_channel.c wire/wsgi_codec.c wire/wsgi_socket.c */
-/* sources: stats/wsgi_board.c */
+/* sources: daemon/wsgi_peer.c daemon/wsgi_inprogress.c wire/wsgi_channel.c wire/wsgi_passedfd.c */
+/* sources: wire/wsgi_codec.c wire/wsgi_socket.c stats/wsgi_board.c */
 /* sources: base/wsgi_clock.c base/wsgi_fields.c base/wsgi_httprules.c base/wsgi_log.c */
 #include "daemon/wsgi_peer.h"
 

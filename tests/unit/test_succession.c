@@ -6,7 +6,8 @@
 
 /*
  * Workers are written as a text, one letter each, the oldest first: s starting, r ready, o ready but obsolete,
- * x retiring, . free. The i-th is born at second i + 1; the clock is an argument.
+ * x retiring, t a template that starts, T one that is ready, . free. The i-th is born at second i + 1; the clock is an
+ * argument.
  */
 #define SECONDS(n) apr_time_from_sec(n)
 #define NOW SECONDS(1000)
@@ -23,10 +24,12 @@ static wsgi_proctable_t workers(const char *text)
         wsgi_proc_t *proc = &table.procs[i];
         proc->state = text[i] == 's' ? WSGI_PROC_STARTING
                       : text[i] == 'r' || text[i] == 'o' ? WSGI_PROC_READY
-                      : text[i] == 'x' ? WSGI_PROC_RETIRING : WSGI_PROC_FREE;
+                      : text[i] == 'x' ? WSGI_PROC_RETIRING
+                      : text[i] == 't' ? WSGI_PROC_TEMPLATE_STARTING
+                      : text[i] == 'T' ? WSGI_PROC_TEMPLATE : WSGI_PROC_FREE;
         proc->is_obsolete = text[i] == 'o';
         proc->pid = 100 + i;
-        proc->birth = SECONDS(i + 1);
+        proc->birth = proc->as_of = SECONDS(i + 1);
     }
     return table;
 }
@@ -69,6 +72,10 @@ static void completes_the_group(void)
         { "rrs.", 3, SECONDS(3), 0, 0 },      /* the one that starts was born late enough to know the change */
         { "rrs.", 3, SECONDS(4), 0, 1 },      /* and this one was not */
         { "r.", 3, SECONDS(500), 0, 2 },      /* the missing ones will know it */
+        { "TTt...", 3, 0, 0, 3 },             /* templates serve nothing */
+        { "Trrr", 3, SECONDS(1), 0, 1 },      /* though this one knows the change, a worker made from it is needed */
+        { "rrrt", 3, SECONDS(4), 0, 0 },      /* that will be made from this one */
+        { "rrrt", 3, SECONDS(5), 0, 1 },      /* but not from this one */
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -137,6 +144,83 @@ static void ends_before_it_starts_where_memory_is_scarce(void)
     }
 }
 
+static void chooses_a_template(void)
+{
+    static const struct {
+        const char *workers;
+        apr_time_t code_needed, reload_asked;
+        int template; /* index, -1 none */
+    } rows[] = {
+        { "...", 0, 0, -1 },
+        { "t..", 0, 0, -1 },
+        { "T..", 0, 0, 0 },
+        { "TT.", 0, 0, 1 },
+        { "TtT", 0, 0, 2 },
+        { "T..", SECONDS(2), 0, -1 },          /* it is out of date */
+        { ".T.", SECONDS(2), 0, 1 },
+        { "Trr", SECONDS(2), SECONDS(2), -1 }, /* the group is complete: who comes now is to know the change */
+        { "Tr.", SECONDS(2), SECONDS(2), 0 },  /* while the old code serves, it is better than a gap */
+        { "Trs", SECONDS(2), SECONDS(2), -1 },
+        { "Tx.", SECONDS(2), SECONDS(2), 0 },
+        { "T..", SECONDS(2), 0, -1 },          /* but not after the new code */
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        wsgi_succession_t s = { .wanted = 2, .code_needed = rows[i].code_needed, .reload_asked = rows[i].reload_asked };
+        wsgi_proctable_t table = workers(rows[i].workers);
+        const wsgi_proc_t *template = wsgi_succession_template(&s, &table);
+        CHECK(row_is(i, template != NULL ? template - table.procs : -1, rows[i].template));
+    }
+}
+
+static void judges_the_death_of_a_template(void)
+{
+    static const struct {
+        const char *workers; /* the first one died */
+        apr_time_t code_needed, reload_asked;
+        int status;
+        wsgi_death_t death;
+    } rows[] = {
+        { "t..", 0, 0, KILLED, WSGI_DEATH_UNREADY },
+        { "tT.", 0, 0, KILLED, WSGI_DEATH_SPARE },
+        { "tT.", 0, 0, EXITED_REFUSED, WSGI_DEATH_SPARE },
+        { "tT.", SECONDS(3), 0, KILLED, WSGI_DEATH_UNREADY },  /* the other one is out of date */
+        { "tr.", SECONDS(1), SECONDS(1), EXITED_REFUSED, WSGI_DEATH_REFUSED },
+        { "tr.", SECONDS(2), SECONDS(2), EXITED_REFUSED, WSGI_DEATH_UNREADY }, /* for another reason */
+        { "T..", 0, 0, KILLED, WSGI_DEATH_SERVING },
+        { "x..", 0, 0, KILLED, WSGI_DEATH_DUE },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        wsgi_group_t group = { .name = "app", .threads = 1 };
+        wsgi_succession_t s = { .wanted = 2, .code_needed = rows[i].code_needed, .reload_asked = rows[i].reload_asked };
+        wsgi_proctable_t table = workers(rows[i].workers);
+        wsgi_death_t death = wsgi_succession_judge(&s, &table, &table.procs[0], &group, rows[i].status, SECONDS(2));
+        CHECK(row_is(i, death, rows[i].death));
+    }
+}
+
+static void a_spare_template_changes_nothing(void)
+{
+    wsgi_succession_t s = { .wanted = 1, .pause = SECONDS(2), .next_start = NOW + 5 };
+
+    wsgi_succession_after(&s, WSGI_DEATH_SPARE, NOW);
+    CHECK(s.pause == SECONDS(2) && s.next_start == NOW + 5);
+}
+
+static void code_that_nobody_can_load_is_needed_no_more(void)
+{
+    wsgi_succession_t s = { .wanted = 1 };
+    wsgi_proctable_t table = workers("Tr");
+
+    wsgi_succession_ask_reload(&s, &table, NOW);
+    CHECK(wsgi_succession_template(&s, &table) == NULL);
+    s.reload_asked = 0;
+    CHECK(wsgi_succession_template(&s, &table) == NULL);
+    wsgi_succession_keep_code(&s);
+    CHECK(wsgi_succession_template(&s, &table) == &table.procs[0]);
+}
+
 static void judges_a_death(void)
 {
     static const struct {
@@ -168,7 +252,8 @@ static void judges_a_death(void)
         wsgi_succession_t s = { .reload_asked = rows[i].reload_asked };
         wsgi_proctable_t table = workers(rows[i].worker);
         apr_time_t now = table.procs[0].birth + rows[i].age;
-        CHECK(row_is(i, wsgi_succession_judge(&s, &table.procs[0], &group, rows[i].status, now), rows[i].death));
+        wsgi_death_t death = wsgi_succession_judge(&s, &table, &table.procs[0], &group, rows[i].status, now);
+        CHECK(row_is(i, death, rows[i].death));
     }
 }
 
@@ -215,7 +300,7 @@ static void a_changed_script_ends_a_pause_once(void)
     CHECK_TIME(s.reload_asked, NOW);
     CHECK_TIME(s.next_start, 0);
     s.next_start = NOW + SECONDS(20);
-    table.procs[1].birth = NOW; /* a successor starts: who asks now waits for it */
+    table.procs[1].as_of = NOW; /* a successor starts: who asks now waits for it */
     wsgi_succession_ask_reload(&s, &table, NOW + 1);
     CHECK_TIME(s.reload_asked, NOW);
     CHECK_TIME(s.next_start, NOW + SECONDS(20));
@@ -305,6 +390,10 @@ int main(void)
     TAP_RUN(retires_the_oldest_replaced_worker_once_there_are_enough);
     TAP_RUN(ends_before_it_starts_where_memory_is_scarce);
     TAP_RUN(judges_a_death);
+    TAP_RUN(chooses_a_template);
+    TAP_RUN(judges_the_death_of_a_template);
+    TAP_RUN(a_spare_template_changes_nothing);
+    TAP_RUN(code_that_nobody_can_load_is_needed_no_more);
     TAP_RUN(waits_longer_after_each_failure_up_to_a_limit);
     TAP_RUN(does_not_wait_long_after_one_that_served);
     TAP_RUN(a_changed_script_ends_a_pause_once);

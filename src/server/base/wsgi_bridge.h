@@ -12,7 +12,7 @@
  */
 
 /** Raised by one when anything here or in what this file includes changes shape. Others are refused. */
-#define WSGI_BRIDGE_ABI 5
+#define WSGI_BRIDGE_ABI 6
 
 typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; owned by the bridge */
 
@@ -63,6 +63,14 @@ typedef struct {
      * @return WSGI_DONE, or WSGI_FAILED after logging why
      */
     wsgi_outcome_t (*preload)(wsgi_runtime_t *runtime, const char *script, const char *application_group);
+
+    /**
+     * Make another process that runs Python like this one, from the main thread, before any request has run. Only the
+     * main interpreter survives in it, and no thread but the caller. The functions of os.register_at_fork are called.
+     * @param make forks, with the GIL held; @return as fork
+     * @return what `make` returned, -1 and errno also when Python cannot be entered
+     */
+    pid_t (*fork)(wsgi_runtime_t *runtime, pid_t (*make)(void *context), void *context);
 
     /** Run one request on the calling thread, any thread of the process. Never leaves an exception behind. */
     wsgi_outcome_t (*execute)(wsgi_runtime_t *runtime, const wsgi_request_t *request, wsgi_exchange_t *exchange);

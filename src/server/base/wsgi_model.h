@@ -99,6 +99,7 @@ typedef struct {
     apr_interval_time_t cpu_time_limit;
     int reload_fallback_old;    /* a changed script that cannot be loaded: the code loaded before goes on */
     int stop_first;             /* planned replacement: the old process ends before the new one starts */
+    int preload;                /* workers are forked from a template that has loaded the scripts */
     int server_metrics;
 } wsgi_group_t;
 

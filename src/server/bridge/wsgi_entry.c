@@ -1,6 +1,7 @@
 #include "bridge/wsgi_callout.h"
 #include "bridge/wsgi_events.h"
 #include "bridge/wsgi_execute.h"
+#include "bridge/wsgi_hostfork.h"
 #include "bridge/wsgi_interp.h"
 #include "bridge/wsgi_runtime.h"
 #include "bridge/wsgi_watch.h"
@@ -64,6 +65,7 @@ const wsgi_bridge_t wsgi_bridge_table = {
     .soabi = WSGI_SOABI,
     .start = wsgi_runtime_start,
     .preload = wsgi_execute_preload,
+    .fork = wsgi_hostfork,
     .execute = wsgi_execute,
     .ask = wsgi_callout_ask,
     .stopping = stopping,

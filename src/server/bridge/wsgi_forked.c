@@ -15,6 +15,11 @@ int wsgi_forked_watch(void)
     return pthread_atfork(NULL, NULL, note_fork);
 }
 
+void wsgi_forked_by_host(void)
+{
+    atomic_store(&forked, 0);
+}
+
 int wsgi_forked(void)
 {
     return atomic_load_explicit(&forked, memory_order_relaxed);

@@ -11,6 +11,9 @@
 /** Notice forks from now on. Once per process. @return 0, or an error number */
 int wsgi_forked_watch(void);
 
+/** In a new process that the host made, to serve like its parent: it is no such process. */
+void wsgi_forked_by_host(void);
+
 /** Whether this is such a process. Any thread, GIL: either. */
 int wsgi_forked(void);
 

@@ -15,7 +15,8 @@
 struct wsgi_runtime_t {
     const wsgi_runtime_settings_t *settings; /* constant */
     const wsgi_host_t *host;                 /* constant */
-    pid_t pid;                               /* constant; a process forked by an application has another one */
+    pid_t pid;                               /* a process forked by an application has another one; see wsgi_hostfork */
+    int frozen;                              /* main thread only: the collector leaves what was there alone */
     const char *process;                     /* constant: "in embedded mode" or "of daemon process 'x'" */
     wsgi_interp_t *main;                     /* constant once start returned */
     int free_threaded;                       /* constant once Python is initialised: there is no GIL */

@@ -70,6 +70,11 @@ static const char *complete(wsgi_definition_t *definition, apr_pool_t *pconf)
         return apr_psprintf(pconf, "%s %s: options 'script-user' and 'script-group' cannot be combined", directive,
                             group->name);
     }
+    if (group->preload && group->threads == 0) {
+        return apr_psprintf(pconf, "%s %s: option 'preload' cannot be 'On' with 'threads=0': the script of a service "
+                                   "runs in its own process only",
+                            directive, group->name);
+    }
     if (group->chroot != NULL && geteuid() != 0) {
         return apr_psprintf(pconf, "%s %s: option 'chroot' cannot be '%s': Apache has to be started as root for it",
                             directive, group->name, group->chroot);

@@ -70,6 +70,7 @@ const wsgi_option_t wsgi_options_group[] = {
     { "virtual-memory-limit", WSGI_OPT_INT64, GROUP_FIELD(group.virtual_memory_limit), FROM(0) },
     { "replace", WSGI_OPT_REPLACE, GROUP_FIELD(group.stop_first), ANY },
     { "reload-fallback", WSGI_OPT_FALLBACK, GROUP_FIELD(group.reload_fallback_old), ANY },
+    { "preload", WSGI_OPT_FLAG, GROUP_FIELD(group.preload), ANY },
     { "server-metrics", WSGI_OPT_FLAG, GROUP_FIELD(group.server_metrics), ANY },
     { NULL, WSGI_OPT_TEXT, 0, ANY }
 };

@@ -69,6 +69,9 @@ typedef struct {
     int life_line; /* read end of the generation's pipe; end of file: nobody of that generation is left */
 } wsgi_keeper_start_t;
 
+/** Exit status of a worker that refused to be ready because a script cannot be loaded; see may_refuse. */
+enum { WSGI_WORKER_REFUSED = 65 };
+
 /** A script to have loaded before the first request, because a worker of the group has run it before. */
 typedef struct {
     const char *application_group;
@@ -84,9 +87,11 @@ typedef struct {
     int keeper;      /* this end of the control socket */
     int slot;        /* on the board */
     apr_time_t birth;/* monotonic time of the fork */
+    apr_time_t as_of;/* no script was loaded before: birth, or that of the template it comes from */
     const wsgi_warm_script_t *warm;
     int warm_count;
     const wsgi_bridge_t *bridge; /* opened before the root directory changed; NULL: to be opened */
+    int is_template; /* it serves nothing, but makes those that do: wsgi_template.h */
     int may_refuse;  /* others serve: end rather than be ready without a script that they have loaded */
     apr_pool_t *pprocess;
 } wsgi_worker_start_t;

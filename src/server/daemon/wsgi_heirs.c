@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* A handler of fork() has no argument. Changed in new processes only. */
+/* A handler of fork() has no argument. Changed in new processes, and around a fork of ours. */
 static struct {
     int listener, keeper;
 } kept;
@@ -16,9 +16,19 @@ static void close_in_child(void)
     kept.listener = kept.keeper = -1; /* their own children may use the numbers */
 }
 
-int wsgi_heirs_get_nothing(int listener, int keeper)
+void wsgi_heirs_lose(int listener, int keeper)
 {
     kept.listener = listener;
     kept.keeper = keeper;
+}
+
+void wsgi_heirs_get_all(void)
+{
+    wsgi_heirs_lose(-1, -1);
+}
+
+int wsgi_heirs_get_nothing(int listener, int keeper)
+{
+    wsgi_heirs_lose(listener, keeper);
     return pthread_atfork(NULL, NULL, close_in_child);
 }

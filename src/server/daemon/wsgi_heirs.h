@@ -10,4 +10,8 @@
  */
 int wsgi_heirs_get_nothing(int listener, int keeper);
 
+/** The process that is forked next is one of ours: it inherits everything. wsgi_heirs_lose() ends that in both. */
+void wsgi_heirs_get_all(void);
+void wsgi_heirs_lose(int listener, int keeper);
+
 #endif

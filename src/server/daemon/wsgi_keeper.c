@@ -8,6 +8,7 @@
 #include "base/wsgi_clock.h"
 #include "base/wsgi_loader.h"
 #include "daemon/wsgi_child.h"
+#include "daemon/wsgi_delivery.h"
 #include "daemon/wsgi_gauge.h"
 #include "daemon/wsgi_keeperstate.h"
 #include "daemon/wsgi_orders.h"
@@ -15,6 +16,7 @@
 #include "daemon/wsgi_renewal.h"
 #include "daemon/wsgi_retire.h"
 #include "daemon/wsgi_spawner.h"
+#include "daemon/wsgi_templates.h"
 
 enum { /* of what is waited for */
     ORDERS_FDS = 3,
@@ -70,8 +72,15 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
 
     while (limit-- > 0 && (got = wsgi_control_next(&proc->control, &message)) > 0) {
         switch (message.type) {
+        case WSGI_CONTROL_BORN:
+            wsgi_delivery_on_born(k, proc, &message);
+            break;
         case WSGI_CONTROL_READY:
-            wsgi_renewal_on_ready(k, proc);
+            if (proc->state == WSGI_PROC_TEMPLATE_STARTING) {
+                wsgi_templates_on_ready(k, proc);
+            } else {
+                wsgi_renewal_on_ready(k, proc);
+            }
             break;
         case WSGI_CONTROL_LOADED:
             wsgi_renewal_on_loaded(k, proc, &message);
@@ -86,7 +95,9 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
             break;
         }
     }
-    if (got < 0) {
+    if (got < 0 && proc->pid == 0) {
+        wsgi_delivery_on_unborn(k, proc);
+    } else if (got < 0) {
         wsgi_control_close(&proc->control); /* its death, which is on its way, is what counts */
     }
 }
@@ -112,8 +123,13 @@ static void complete(wsgi_keeper_t *k, apr_time_t now)
     if (k->is_draining || k->is_terminating || now < k->succession.next_start || must_wait_for_service(k, now)) {
         return;
     }
+    wsgi_templates_complete(k, now);
     missing = wsgi_succession_missing(&k->succession, &k->table, k->group, now);
     while (missing-- > 0 && now >= k->succession.next_start) {
+        if (wsgi_templates_are_lacking(k)) {
+            wsgi_templates_need(k);
+            return;
+        }
         wsgi_spawner_start(k);
     }
 }
@@ -297,12 +313,13 @@ void wsgi_keeper_run(const wsgi_keeper_start_t *start)
     k->warm.pool = pool;
     k->scratch = scratch;
     k->succession.wanted = k->group->minimum_processes;
-    wsgi_proctable_init(&k->table, wsgi_board_slots(k->board), pool);
+    wsgi_proctable_init(&k->table, wsgi_board_slots(k->board) + WSGI_TEMPLATES, pool);
     wsgi_control_init(&k->parent, start->parent);
     wsgi_orders_init(k);
     if (!set_up(k)) {
         _exit(1);
     }
+    wsgi_templates_init(k);
     begin(k);
     keep(k);
     _exit(0);

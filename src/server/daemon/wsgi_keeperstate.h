@@ -56,6 +56,7 @@ typedef struct {
     wsgi_orders_t orders;
     apr_time_t begun;
     apr_time_t alone;     /* since when nobody of its generation is left, 0 not */
+    int preloads;         /* workers are made from a template */
     int is_superseded;
     int is_abandoned;
     int is_draining;

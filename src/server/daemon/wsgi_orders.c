@@ -12,6 +12,7 @@
 #include "base/wsgi_exitstatus.h"
 #include "daemon/wsgi_memory.h"
 #include "daemon/wsgi_renewal.h"
+#include "daemon/wsgi_retire.h"
 #include "wire/wsgi_socket.h"
 
 static const char reason[] = "graceful_signal"; /* as shutdown_reason of the workers that are replaced by an order */
@@ -79,7 +80,11 @@ static const char *quote(const char *text, apr_pool_t *pool)
 
 static const char *describe_worker(const wsgi_keeper_t *k, const wsgi_proc_t *proc, apr_time_t now)
 {
-    static const char *const states[] = { "free", "starting", "ready", "retiring" };
+    static const char *const states[] = { [WSGI_PROC_STARTING] = "starting",
+                                          [WSGI_PROC_READY] = "ready",
+                                          [WSGI_PROC_RETIRING] = "retiring",
+                                          [WSGI_PROC_TEMPLATE_STARTING] = "template starting",
+                                          [WSGI_PROC_TEMPLATE] = "template" };
     int busy = wsgi_board_read_load(k->board, proc->slot, APR_INT64_MAX).busy;
 
     return apr_psprintf(k->scratch, "{\"pid\": %ld, \"state\": \"%s\", \"age\": %.3f, \"busy\": %d, \"rss\": %"
@@ -111,7 +116,7 @@ static int is_done(const wsgi_keeper_t *k)
 {
     for (int i = 0; i < k->table.capacity; i++) {
         const wsgi_proc_t *proc = &k->table.procs[i];
-        if (proc->state == WSGI_PROC_READY && proc->birth < k->orders.begun) {
+        if (proc->state == WSGI_PROC_READY && proc->as_of < k->orders.begun) {
             return 0;
         }
     }
@@ -123,11 +128,12 @@ static void replace_all(wsgi_keeper_t *k)
     for (int i = 0; i < k->table.capacity; i++) {
         wsgi_proc_t *proc = &k->table.procs[i];
         if (proc->state == WSGI_PROC_READY && k->group->threads == 0) {
-            (void)kill(proc->pid, SIGTERM); /* a service knows only one way to end; it is started again */
+            wsgi_retire_signal(proc, SIGTERM); /* a service knows only one way to end; it is started again */
         } else {
             wsgi_proc_make_obsolete(proc, reason);
         }
     }
+    wsgi_succession_need_code(&k->succession, k->orders.begun);
     k->succession.next_start = 0; /* whatever ended the workers before may have been mended */
 }
 
@@ -162,6 +168,7 @@ void wsgi_orders_on_failure(wsgi_keeper_t *k, int status)
             proc->is_obsolete = 0;
         }
     }
+    wsgi_succession_keep_code(&k->succession);
     conclude(k, apr_psprintf(k->scratch, "%sERROR A new process of daemon process group '%s' %s.\n", k->orders.trouble,
                              k->group->name,
                              k->orders.trouble[0] != '\0' ? "could not load its scripts; the old ones serve on"

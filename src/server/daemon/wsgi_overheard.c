@@ -33,7 +33,13 @@ static void write_through(void *context, const wsgi_record_t *record)
 {
     wsgi_overheard_t *overheard = context;
 
-    overheard->log.write(overheard->log.context, record);
+    if (overheard->is_guarded) {
+        pthread_mutex_lock(&overheard->lock);
+        overheard->log.write(overheard->log.context, record);
+        pthread_mutex_unlock(&overheard->lock);
+    } else {
+        overheard->log.write(overheard->log.context, record);
+    }
     if (record->level <= WSGI_LOG_ERR) {
         keep(overheard, record->text);
     }
@@ -51,6 +57,16 @@ wsgi_log_sink_t wsgi_overheard_sink(wsgi_overheard_t *overheard, const wsgi_log_
     overheard->log = *log;
     overheard->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     return (wsgi_log_sink_t){ write_through, is_enabled, overheard };
+}
+
+void wsgi_overheard_hold(wsgi_overheard_t *overheard)
+{
+    pthread_mutex_lock(&overheard->lock);
+}
+
+void wsgi_overheard_release(wsgi_overheard_t *overheard)
+{
+    pthread_mutex_unlock(&overheard->lock);
 }
 
 void wsgi_overheard_begin(wsgi_overheard_t *overheard)

@@ -77,6 +77,29 @@ wsgi_proc_t *wsgi_proctable_oldest_lasting(wsgi_proctable_t *table)
     return oldest_ready(table, 0);
 }
 
+int wsgi_proc_is_starting(const wsgi_proc_t *proc)
+{
+    return proc->state == WSGI_PROC_STARTING || proc->state == WSGI_PROC_TEMPLATE_STARTING;
+}
+
+int wsgi_proc_is_template(const wsgi_proc_t *proc)
+{
+    return proc->state == WSGI_PROC_TEMPLATE_STARTING || proc->state == WSGI_PROC_TEMPLATE;
+}
+
+wsgi_proc_t *wsgi_proctable_newest_template(wsgi_proctable_t *table)
+{
+    wsgi_proc_t *newest = NULL;
+
+    for (int i = 0; i < table->capacity; i++) {
+        wsgi_proc_t *proc = &table->procs[i];
+        if (proc->state == WSGI_PROC_TEMPLATE && (newest == NULL || proc->birth > newest->birth)) {
+            newest = proc;
+        }
+    }
+    return newest;
+}
+
 apr_time_t wsgi_proctable_next_kill(const wsgi_proctable_t *table)
 {
     apr_time_t next = 0;

@@ -11,14 +11,23 @@
  * thread that uses it. All times are of the monotonic clock, microseconds.
  */
 
-typedef enum { WSGI_PROC_FREE, WSGI_PROC_STARTING, WSGI_PROC_READY, WSGI_PROC_RETIRING } wsgi_proc_state_t;
+typedef enum {
+    WSGI_PROC_FREE,
+    WSGI_PROC_STARTING,
+    WSGI_PROC_READY,
+    WSGI_PROC_RETIRING,         /* also templates that are to end */
+    WSGI_PROC_TEMPLATE_STARTING,
+    WSGI_PROC_TEMPLATE          /* workers can be made from it */
+} wsgi_proc_state_t;
 
 typedef struct {
     wsgi_proc_state_t state;
-    pid_t pid;
-    int slot; /* on the board */
+    pid_t pid;          /* 0: a template was asked for it and it has not said yet */
+    int slot;           /* on the board; -1: a template, which has none */
     wsgi_control_t control;
     apr_time_t birth;
+    apr_time_t as_of;   /* none of its scripts was loaded before: birth, or that of the template it was made from */
+    int scripts;        /* of a template: how many of the warm scripts it knew of */
     apr_time_t kill_at; /* 0: never */
     wsgi_version_t versions[WSGI_WARM_SCRIPTS]; /* of each warm script that it has answered with */
     int is_obsolete;    /* to be retired once there are enough others */
@@ -51,6 +60,15 @@ wsgi_proc_t *wsgi_proctable_oldest_obsolete(wsgi_proctable_t *table);
 
 /** @return of the workers that serve and last the one with the earliest birth, NULL when there is none */
 wsgi_proc_t *wsgi_proctable_oldest_lasting(wsgi_proctable_t *table);
+
+/** Whether it has not loaded yet what it should, as a worker or as a template. */
+int wsgi_proc_is_starting(const wsgi_proc_t *proc);
+
+/** Whether it is a template that starts or is ready. */
+int wsgi_proc_is_template(const wsgi_proc_t *proc);
+
+/** @return the template that is ready, and was made last, NULL when there is none */
+wsgi_proc_t *wsgi_proctable_newest_template(wsgi_proctable_t *table);
 
 /** @return the earliest time at which a worker is overdue, 0 never */
 apr_time_t wsgi_proctable_next_kill(const wsgi_proctable_t *table);

@@ -4,6 +4,7 @@
 
 #include "base/wsgi_clock.h"
 #include "base/wsgi_exitstatus.h"
+#include "daemon/wsgi_delivery.h"
 #include "daemon/wsgi_orders.h"
 #include "daemon/wsgi_renewal.h"
 
@@ -34,9 +35,10 @@ static void hear_last_words(wsgi_keeper_t *k, wsgi_proc_t *proc)
 static void on_death(wsgi_keeper_t *k, wsgi_proc_t *proc, int status)
 {
     apr_time_t now = wsgi_clock_now();
-    wsgi_death_t death = wsgi_succession_judge(&k->succession, proc, k->group, status, now);
-    int is_ordered = k->orders.order != WSGI_ORDER_NONE && proc->state == WSGI_PROC_STARTING;
-    int was_successor = proc->state == WSGI_PROC_STARTING && wsgi_succession_knows_change(&k->succession, proc);
+    wsgi_death_t death = wsgi_succession_judge(&k->succession, &k->table, proc, k->group, status, now);
+    int was_starting = wsgi_proc_is_starting(proc);
+    int is_ordered = k->orders.order != WSGI_ORDER_NONE && was_starting;
+    int was_successor = was_starting && wsgi_succession_knows_change(&k->succession, proc);
 
     wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0, "Process %ld of daemon process group '%s' %s.", (long)proc->pid,
              k->group->name, wsgi_exit_describe(status, k->scratch));
@@ -64,7 +66,8 @@ void wsgi_reaper_collect(wsgi_keeper_t *k)
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         wsgi_proc_t *proc = wsgi_proctable_find(&k->table, pid);
-        if (proc != NULL) { /* else a child that some library made */
+        proc = proc != NULL ? proc : wsgi_delivery_find(k, pid);
+        if (proc != NULL) { /* else a child that some library made, or that a worker left */
             on_death(k, proc, status);
         }
     }

@@ -20,6 +20,7 @@ enum {
 typedef struct {
     const char *script, *application_group; /* constant */
     wsgi_version_t version;                 /* constant; of the file just before it was loaded */
+    _Atomic apr_uint64_t loaded_stamp;      /* of the file just after; 0: not known yet */
     _Atomic int has_answered;
 } known_t;
 
@@ -72,7 +73,7 @@ void wsgi_reload_failed(wsgi_reload_t *reload, int for_good)
 /* Whether a younger worker is ready. The board says so before the keeper's message arrives. */
 static int is_outdated(const wsgi_reload_t *reload)
 {
-    return reload->is_retired || wsgi_board_read_fresh(reload->start->endpoint->board) > reload->start->birth;
+    return reload->is_retired || wsgi_board_read_fresh(reload->start->endpoint->board) > reload->start->as_of;
 }
 
 /* Lock held; gives it up while waiting. @return whether a younger worker became ready in time */
@@ -249,9 +250,28 @@ void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *
     pthread_mutex_unlock(&reload->lock);
 }
 
+static void note_loaded(known_t *known)
+{
+    apr_uint64_t none = 0;
+
+    if (atomic_load(&known->loaded_stamp) == 0) {
+        (void)atomic_compare_exchange_strong(&known->loaded_stamp, &none, stamp_of(known->script));
+    }
+}
+
+void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group)
+{
+    known_t *known = find_known(reload, script, application_group);
+
+    if (known != NULL) {
+        note_loaded(known);
+    }
+}
+
 /*
  * The file may have changed between the look at it and the loading, so what is served is of the one version or of the
- * other; publishing both means that nobody serves what is older than either.
+ * other; publishing both means that nobody serves what is older than either. What the file has become since then is
+ * nothing that is served.
  */
 void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char *application_group)
 {
@@ -260,9 +280,10 @@ void wsgi_reload_answering(wsgi_reload_t *reload, const char *script, const char
     if (known == NULL || atomic_load_explicit(&known->has_answered, memory_order_acquire)) {
         return;
     }
+    note_loaded(known); /* by this request, unless it was loaded before any */
     wsgi_board_slot_publish_load(reload->start->endpoint->board, number_of(script), known->version.stamp,
                                  known->version.when);
-    wsgi_board_slot_publish(reload->start->endpoint->board, stamp_of(script));
+    wsgi_board_slot_publish(reload->start->endpoint->board, atomic_load(&known->loaded_stamp));
     pthread_mutex_lock(&reload->lock);
     if (!atomic_load(&known->has_answered)) {
         tell_keeper(reload, known);

@@ -34,6 +34,9 @@ void wsgi_reload_failed(wsgi_reload_t *reload, int for_good);
 /** A script will be loaded if it is not yet: notes the version of its file. Any thread. */
 void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group);
 
+/** A script was loaded before any request, after wsgi_reload_loading(). Main thread. */
+void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group);
+
 /**
  * A script is loaded here and about to answer. The keeper is told of each (application group, script) once, and the
  * board which version of the file it is. Any request thread.

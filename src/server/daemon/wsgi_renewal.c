@@ -37,6 +37,7 @@ void wsgi_renewal_give_up(wsgi_keeper_t *k, int is_refused)
     }
     if (is_refused) {
         k->succession.reload_asked = 0;
+        wsgi_succession_keep_code(&k->succession);
     }
 }
 

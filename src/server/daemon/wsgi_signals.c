@@ -88,6 +88,14 @@ static void close_end(volatile int *fd)
     }
 }
 
+static void close_pipes(void)
+{
+    close_end(&state.control_read);
+    close_end(&state.control_write);
+    close_end(&state.events_read);
+    close_end(&state.events_write);
+}
+
 void wsgi_signals_reset(void)
 {
     static const int used[] = { SIGTERM, SIGINT,  SIGHUP,  SIGUSR1, SIGUSR2, SIGWINCH, SIGXCPU, SIGCHLD,
@@ -100,10 +108,20 @@ void wsgi_signals_reset(void)
     (void)install(SIGPIPE, SIG_IGN, 0);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    close_end(&state.control_read);
-    close_end(&state.control_write);
-    close_end(&state.events_read);
-    close_end(&state.events_write);
+    close_pipes();
+}
+
+/* For a worker: signals that its main thread reads, and events for a thread that waits for them. */
+static int open_pipes(wsgi_signals_t *signals)
+{
+    if (open_pipe(&state.control_read, &state.control_write, 1) < 0
+        || open_pipe(&state.events_read, &state.events_write, 0) < 0) {
+        return -1;
+    }
+    state.owner = getpid();
+    signals->control = state.control_read;
+    signals->events = state.events_read;
+    return 0;
 }
 
 int wsgi_signals_open_keeper(wsgi_signals_t *signals)
@@ -124,13 +142,9 @@ int wsgi_signals_open_keeper(wsgi_signals_t *signals)
 
 int wsgi_signals_open_worker(wsgi_signals_t *signals, int service)
 {
-    if (open_pipe(&state.control_read, &state.control_write, 1) < 0
-        || open_pipe(&state.events_read, &state.events_write, 0) < 0) {
+    if (open_pipes(signals) < 0) {
         return -1;
     }
-    state.owner = getpid();
-    signals->control = state.control_read;
-    signals->events = state.events_read;
     if (service) {
         return 0; /* the script installs its own; Python does for SIGTERM */
     }
@@ -141,6 +155,12 @@ int wsgi_signals_open_worker(wsgi_signals_t *signals, int service)
         return -1;
     }
     return 0;
+}
+
+int wsgi_signals_renew(wsgi_signals_t *signals)
+{
+    close_pipes();
+    return open_pipes(signals);
 }
 
 int wsgi_signals_on_crash(void (*note)(void *context), void *context)

@@ -24,6 +24,12 @@ int wsgi_signals_open_keeper(wsgi_signals_t *signals);
 int wsgi_signals_open_worker(wsgi_signals_t *signals, int service);
 
 /**
+ * In a process forked from one that has handlers, by ourselves: pipes of its own; the handlers stay as they are.
+ * @return 0, or -1 and errno
+ */
+int wsgi_signals_renew(wsgi_signals_t *signals);
+
+/**
  * Have `note` called on the thread that a fatal signal hits (SEGV, BUS, FPE, ILL, ABRT), before the process dies of it.
  * It runs in a signal handler, in a process whose memory may be damaged. Handlers that are installed later, such as
  * those of Python's faulthandler, come first if they pass the signal on. @return 0, or -1 and errno

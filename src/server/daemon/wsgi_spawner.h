@@ -3,10 +3,14 @@
 
 #include "daemon/wsgi_keeperstate.h"
 
-/**
- * Fork one worker and enter it in the table. What fails is logged (WSGI0024), and no other is started for a while. In
- * the new process this does not return.
+/*
+ * What fails is logged (WSGI0024), and nothing else is started for a while. In a new process these do not return.
  */
+
+/** Make one worker and enter it in the table: by a fork, or, with preload=On, by the template, which has to exist. */
 void wsgi_spawner_start(wsgi_keeper_t *k);
+
+/** Fork one template. @return its entry in the table, NULL when there is none */
+wsgi_proc_t *wsgi_spawner_start_template(wsgi_keeper_t *k);
 
 #endif

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 
 #include "daemon/wsgi_policy.h"
-#include "daemon/wsgi_worker.h"
 
 /* How long others wait at most after a death; 0: not at all. */
 static const apr_interval_time_t last_pause[] = {
@@ -30,21 +29,35 @@ static int was_told(const wsgi_proc_t *proc, const wsgi_group_t *group, int stat
     return proc->state == WSGI_PROC_RETIRING || (in_order && group->threads > 0);
 }
 
-wsgi_death_t wsgi_succession_judge(const wsgi_succession_t *s, const wsgi_proc_t *proc, const wsgi_group_t *group,
-                                   int status, apr_time_t now)
+/* Workers can be made from another template as well. */
+static int is_spare(const wsgi_succession_t *s, wsgi_proctable_t *table, const wsgi_proc_t *proc)
 {
-    if (proc->state == WSGI_PROC_STARTING && wsgi_succession_knows_change(s, proc) && WIFEXITED(status)
+    const wsgi_proc_t *newest = wsgi_proctable_newest_template(table);
+
+    return proc->state == WSGI_PROC_TEMPLATE_STARTING && newest != NULL && newest->as_of >= s->code_needed;
+}
+
+wsgi_death_t wsgi_succession_judge(const wsgi_succession_t *s, wsgi_proctable_t *table, const wsgi_proc_t *proc,
+                                   const wsgi_group_t *group, int status, apr_time_t now)
+{
+    if (is_spare(s, table, proc)) {
+        return WSGI_DEATH_SPARE;
+    }
+    if (wsgi_proc_is_starting(proc) && wsgi_succession_knows_change(s, proc) && WIFEXITED(status)
         && WEXITSTATUS(status) == WSGI_WORKER_REFUSED) {
         return WSGI_DEATH_REFUSED;
     }
     if (now - proc->birth >= WSGI_SUCCESSION_YOUNG || was_told(proc, group, status)) {
         return WSGI_DEATH_DUE;
     }
-    return proc->state == WSGI_PROC_READY ? WSGI_DEATH_SERVING : WSGI_DEATH_UNREADY;
+    return wsgi_proc_is_starting(proc) ? WSGI_DEATH_UNREADY : WSGI_DEATH_SERVING;
 }
 
 void wsgi_succession_after(wsgi_succession_t *s, wsgi_death_t death, apr_time_t now)
 {
+    if (death == WSGI_DEATH_SPARE) {
+        return;
+    }
     if (last_pause[death] == 0) {
         s->pause = 0;
         s->next_start = 0;
@@ -100,7 +113,7 @@ wsgi_proc_t *wsgi_succession_next_to_retire(const wsgi_succession_t *s, wsgi_pro
 apr_time_t wsgi_succession_retirement_end(const wsgi_proc_t *proc, const wsgi_group_t *group, const char *reason,
                                           apr_time_t now)
 {
-    apr_interval_time_t window = proc->state == WSGI_PROC_STARTING ? 0 : wsgi_policy_window(group, reason);
+    apr_interval_time_t window = proc->state != WSGI_PROC_READY ? 0 : wsgi_policy_window(group, reason);
 
     if (window < 0 || group->shutdown_timeout == 0) {
         return 0;
@@ -117,22 +130,44 @@ void wsgi_succession_ask_reload(wsgi_succession_t *s, const wsgi_proctable_t *ta
 {
     if (s->reload_asked == 0) {
         s->reload_asked = now;
+        wsgi_succession_need_code(s, now);
     }
     if (!wsgi_succession_has_successor(s, table)) {
         s->next_start = 0;
     }
 }
 
+void wsgi_succession_need_code(wsgi_succession_t *s, apr_time_t now)
+{
+    s->code_needed = now;
+}
+
+void wsgi_succession_keep_code(wsgi_succession_t *s)
+{
+    s->code_needed = 0;
+}
+
+wsgi_proc_t *wsgi_succession_template(const wsgi_succession_t *s, wsgi_proctable_t *table)
+{
+    wsgi_proc_t *newest = wsgi_proctable_newest_template(table);
+    int alive = wsgi_proctable_count(table, WSGI_PROC_READY) + wsgi_proctable_count(table, WSGI_PROC_STARTING);
+
+    if (newest == NULL || newest->as_of >= s->code_needed || (s->reload_asked != 0 && alive < s->wanted)) {
+        return newest;
+    }
+    return NULL;
+}
+
 int wsgi_succession_knows_change(const wsgi_succession_t *s, const wsgi_proc_t *proc)
 {
-    return s->reload_asked != 0 && proc->birth >= s->reload_asked;
+    return s->reload_asked != 0 && proc->as_of >= s->reload_asked;
 }
 
 int wsgi_succession_has_successor(const wsgi_succession_t *s, const wsgi_proctable_t *table)
 {
     for (int i = 0; i < table->capacity; i++) {
         const wsgi_proc_t *proc = &table->procs[i];
-        if (proc->state == WSGI_PROC_STARTING && wsgi_succession_knows_change(s, proc)) {
+        if (wsgi_proc_is_starting(proc) && wsgi_succession_knows_change(s, proc)) {
             return 1;
         }
     }

@@ -23,22 +23,24 @@ typedef struct {
     apr_interval_time_t pause; /* 0: the last worker did not fail */
     apr_time_t next_start;     /* no new worker before */
     apr_time_t reload_asked;   /* a worker met a changed script, and none younger is ready; 0: no */
+    apr_time_t code_needed;    /* what a template loaded before that is out of date; 0: nothing is */
 } wsgi_succession_t;
 
-/** What the death of a worker says about those that follow it. */
+/** What the death of a worker, or of a template, says about those that follow it. */
 typedef enum {
     WSGI_DEATH_DUE,     /* it was told to end, or lived long enough: the next one may start at once */
+    WSGI_DEATH_SPARE,   /* a template that there is another for: nothing */
     WSGI_DEATH_REFUSED, /* it would not be ready without a script that others serve: as DUE, and nothing changes */
     WSGI_DEATH_UNREADY, /* it died young, before it served: the next one is likely to fare no better */
     WSGI_DEATH_SERVING  /* it died young, serving */
 } wsgi_death_t;
 
 /**
- * @param proc   as it was when it died
+ * @param proc   in the table, as it was when it died
  * @param status as of waitpid
  */
-wsgi_death_t wsgi_succession_judge(const wsgi_succession_t *s, const wsgi_proc_t *proc, const wsgi_group_t *group,
-                                   int status, apr_time_t now);
+wsgi_death_t wsgi_succession_judge(const wsgi_succession_t *s, wsgi_proctable_t *table, const wsgi_proc_t *proc,
+                                   const wsgi_group_t *group, int status, apr_time_t now);
 
 /** A worker has died so: when may the next one start? */
 void wsgi_succession_after(wsgi_succession_t *s, wsgi_death_t death, apr_time_t now);
@@ -72,10 +74,23 @@ apr_time_t wsgi_succession_termination_end(const wsgi_group_t *group, apr_time_t
 /** A worker found a changed script. Somebody waits: whatever ended the workers before may have been mended. */
 void wsgi_succession_ask_reload(wsgi_succession_t *s, const wsgi_proctable_t *table, apr_time_t now);
 
-/** Whether a worker loads the scripts as they are since one was found changed; 0 when none was. */
+/** Processes that start from now on are to load the scripts as they are now. */
+void wsgi_succession_need_code(wsgi_succession_t *s, apr_time_t now);
+
+/** Nobody can load the scripts as they are now: what is loaded stays good. */
+void wsgi_succession_keep_code(wsgi_succession_t *s);
+
+/**
+ * The template from which the next worker is to be made. One that is out of date will do for those that are missing
+ * while others serve the same old code.
+ * @return NULL when there is none
+ */
+wsgi_proc_t *wsgi_succession_template(const wsgi_succession_t *s, wsgi_proctable_t *table);
+
+/** Whether a worker has the scripts as they are since one was found changed; 0 when none was. */
 int wsgi_succession_knows_change(const wsgi_succession_t *s, const wsgi_proc_t *proc);
 
-/** Whether a worker starts that will know of the change that was found. */
+/** Whether a worker starts that will know of the change that was found, or a template to make it from. */
 int wsgi_succession_has_successor(const wsgi_succession_t *s, const wsgi_proctable_t *table);
 
 #endif

@@ -1,7 +1,6 @@
 #include "wire/wsgi_channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -9,23 +8,16 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "wire/wsgi_passedfd.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* both sides ignore SIGPIPE */
-#endif
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0
 #endif
 #ifndef IOV_MAX
 #define IOV_MAX 16
 #endif
 
 enum { BUFFER_BYTES = 16384, SMALLEST_BUFFER = 1024 };
-
-typedef union {
-    struct cmsghdr align;
-    char space[CMSG_SPACE(sizeof(int))];
-} control_t;
 
 void wsgi_channel_init(wsgi_channel_t *channel, int fd, int from_child, apr_interval_time_t timeout, apr_pool_t *pool)
 {
@@ -85,31 +77,11 @@ int wsgi_channel_has_input(const wsgi_channel_t *channel)
     return channel->end > channel->start;
 }
 
-/*
- * Keep the last descriptor that came and close all others: the protocol never has two on the way, and one that nobody
- * closes would be lost to this process for ever.
- */
-static void collect_fds(wsgi_channel_t *channel, struct msghdr *msg)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        for (apr_size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
-            drop_fd(channel);
-            memcpy(&channel->passed_fd, (char *)c + at, sizeof(int));
-            if (MSG_CMSG_CLOEXEC == 0) {
-                (void)fcntl(channel->passed_fd, F_SETFD, FD_CLOEXEC);
-            }
-        }
-    }
-}
-
 /* One recvmsg once something is there. @param len in: capacity; out: bytes, at least 1 */
 static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
 {
     struct iovec block = { buf, *len };
-    control_t control;
+    wsgi_passedfd_t control;
 
     for (;;) {
         struct msghdr msg = { .msg_iov = &block, .msg_iovlen = 1 };
@@ -117,11 +89,10 @@ static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
         short seen;
         ssize_t n;
 
-        msg.msg_control = control.space;
-        msg.msg_controllen = sizeof(control.space);
+        wsgi_passedfd_expect(&msg, &control);
         n = recvmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (n >= 0) {
-            collect_fds(channel, &msg);
+            channel->passed_fd = wsgi_passedfd_collect(&msg, channel->passed_fd);
             *len = (apr_size_t)n;
             return n > 0 ? APR_SUCCESS : APR_EOF;
         }
@@ -247,20 +218,6 @@ int wsgi_channel_take_fd(wsgi_channel_t *channel)
     return fd;
 }
 
-static void attach_fd(struct msghdr *msg, control_t *control, int fd)
-{
-    struct cmsghdr *c;
-
-    memset(control, 0, sizeof(*control));
-    msg->msg_control = control->space;
-    msg->msg_controllen = sizeof(control->space);
-    c = CMSG_FIRSTHDR(msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(fd));
-    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-}
-
 /* Skip `n` bytes that were sent. */
 static void advance(struct iovec **blocks, int *count, apr_size_t n)
 {
@@ -289,7 +246,7 @@ static apr_status_t wait_to_send(wsgi_channel_t *channel)
 
 apr_status_t wsgi_channel_send(wsgi_channel_t *channel, struct iovec *blocks, int count, int fd)
 {
-    control_t control;
+    wsgi_passedfd_t control;
 
     advance(&blocks, &count, 0);
     while (count > 0) {
@@ -298,7 +255,7 @@ apr_status_t wsgi_channel_send(wsgi_channel_t *channel, struct iovec *blocks, in
         ssize_t n;
 
         if (fd >= 0) {
-            attach_fd(&msg, &control, fd);
+            wsgi_passedfd_attach(&msg, &control, fd);
         }
         n = sendmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n >= 0) {

@@ -38,7 +38,7 @@ def option_cases():
     yield from ((name, value) for name in ("maximum-requests-jitter", "maximum-rss", "restart-interval-jitter")
                 for value in ("", "abc", "-1", "1x", "0x10"))
     yield from (("replace", value) for value in ("", "stop", "Stop-First", "start-last"))
-    yield from (("server-metrics", "perhaps"), ("unknown-option", ""), ("Threads", ""))
+    yield from (("preload", "perhaps"), ("preload", ""), ("server-metrics", "perhaps"), ("unknown-option", ""), ("Threads", ""))
 
 
 def check(server, text):

@@ -90,7 +90,7 @@ def describe(status: Dict[str, Any]) -> str:
         status["group"], status["processes"], status["threads"], status["keeper"], status["generation"])]
     for worker in status["workers"]:
         because = ", to be replaced (%s)" % worker["leaves_because"] if worker["leaves_because"] else ""
-        lines.append("  %-8d %-9s %9.0f s  %3d busy  %7.1f MB%s" % (
+        lines.append("  %-8d %-17s %6.0f s  %3d busy  %7.1f MB%s" % (
             worker["pid"], worker["state"], worker["age"], worker["busy"], worker["rss"] / 1e6, because))
     return "\n".join(lines)
 
