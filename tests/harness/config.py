@@ -9,7 +9,7 @@ BASE_MODULES = ("authz_core", "authz_host", "alias", "mime", "dir", "env", "sete
 
 # Few processes, so that a server starts quickly; more than one, so that a graceful restart has room.
 MPM_SIZES = {
-    "event": "ServerLimit {limit}\nStartServers 1\nThreadsPerChild 20\nThreadLimit 20\nMinSpareThreads 1\n"
+    "event": "ServerLimit {limit}\nStartServers 1\nThreadLimit {per_child}\nThreadsPerChild {per_child}\nMinSpareThreads 1\n"
              "MaxSpareThreads {threads}\nMaxRequestWorkers {threads}\n",
     "prefork": "ServerLimit {processes}\nStartServers {start}\nMinSpareServers 1\nMaxSpareServers {processes}\n"
                "MaxRequestWorkers {processes}\n",
@@ -32,6 +32,8 @@ class Site:
         before: further lines before the group and the aliases.
         log_level: of Apache; the module's own stays at ``wsgi_level``.
         children: limit of Apache child processes; 1 when a test counts on one interpreter in embedded mode.
+        threads: of each child, where the MPM has them.
+        access_log: whether Apache writes ``logs/access.log``.
         python_home: environment to run, None for the one the module was built for.
         modules: further Apache modules.
     """
@@ -46,6 +48,8 @@ class Site:
     log_level: str = "warn"
     wsgi_level: str = "info"
     children: int = 4
+    threads: int = 20
+    access_log: bool = True
     mpm: str = "event"
     python_home: Optional[str] = None
     modules: Sequence[str] = ()
@@ -72,16 +76,16 @@ def group_lines(site: Site) -> str:
     return "WSGIDaemonProcess {0}{1}\nWSGIProcessGroup {0}\n".format(site.group, option_words(options))
 
 
-def render(site: Site, root: Path, port: int, module: Path) -> str:
+def render(site: Site, root: Path, port: int, module: Optional[Path]) -> str:
     """Text of ``httpd.conf``.
 
     Args:
         root: folder of the server, with ``logs``, ``run``, ``apps`` and ``htdocs``.
-        module: path of ``mod_wsgi.so``.
+        module: path of ``mod_wsgi.so``, None for an Apache without it.
     """
-    threads = 20 * site.children
-    sizes = MPM_SIZES[site.mpm].format(limit=site.children, threads=threads, processes=site.children * 4 if site.children > 1 else 1,
-                                       start=min(2, site.children))
+    threads = site.threads * site.children
+    sizes = MPM_SIZES[site.mpm].format(limit=site.children, threads=threads, per_child=site.threads,
+                                       processes=site.children * 4 if site.children > 1 else 1, start=min(2, site.children))
     user = apache.account()
     aliases = "".join("WSGIScriptAlias {} {}\n".format(path, root / "apps" / name)
                       for path, name in sorted(site.apps.items(), key=lambda item: -len(item[0])))
@@ -90,13 +94,13 @@ def render(site: Site, root: Path, port: int, module: Path) -> str:
         "ServerRoot {0}\nDefaultRuntimeDir run\nPidFile run/httpd.pid\nListen 127.0.0.1:{1}\nServerName localhost\n".format(root, port),
         "User {}\nGroup #{}\n".format(user.pw_name, user.pw_gid),
         apache.load_lines(("mpm_" + site.mpm, *BASE_MODULES, *site.modules)),
-        "LoadModule wsgi_module {}\n".format(module),
+        "LoadModule wsgi_module {}\n".format(module) if module else "",
         sizes,
         "Timeout 20\nKeepAliveTimeout 5\nMaxKeepAliveRequests 0\nGracefulShutdownTimeout 20\n",
-        "ErrorLog logs/error.log\nLogLevel {} wsgi:{}\n".format(site.log_level, site.wsgi_level),
-        'LogFormat "%>s %B \\"%r\\" %X" tests\nCustomLog logs/access.log tests\n',
+        "ErrorLog logs/error.log\nLogLevel {}".format(site.log_level),
+        " wsgi:{}\nWSGISocketPrefix run/wsgi\n".format(site.wsgi_level) if module else "\n",
+        'LogFormat "%>s %B \\"%r\\" %X" tests\nCustomLog logs/access.log tests\n' if site.access_log else "",
         "TypesConfig {}\n".format(root / "mime.types"),
         "DocumentRoot {0}/htdocs\n<Directory {0}>\n  Require all granted\n  Options FollowSymLinks\n</Directory>\n".format(root),
-        "WSGISocketPrefix run/wsgi\n",
-        site.before, group_lines(site), group, aliases, site.config, "\n",
+        site.before, group_lines(site) + group + aliases if module else "", site.config, "\n",
     ])

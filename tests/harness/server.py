@@ -49,7 +49,7 @@ class Server:
         port, log, site: see there.
     """
 
-    def __init__(self, site: Site, module: Path):
+    def __init__(self, site: Site, module: Optional[Path]):
         self.site = site
         self.module = module
         self.root = Path(tempfile.mkdtemp(prefix="ap-"))

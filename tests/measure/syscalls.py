@@ -12,24 +12,18 @@ from common import start
 CONNECTIONS, SECONDS = 16, 4
 
 
-def load(server, stop: threading.Event) -> int:
-    """Requests served until `stop`, over keep-alive connections."""
-    counts = []
-
+def load(server, connections: int, stop: threading.Event) -> None:
+    """Requests over keep-alive connections until `stop`."""
     def run() -> None:
-        done = 0
         with server.client().connection() as connection:
             while not stop.is_set():
                 assert connection.request("GET", "/").status == 200
-                done += 1
-        counts.append(done)
 
-    threads = [threading.Thread(target=run) for _ in range(CONNECTIONS)]
+    threads = [threading.Thread(target=run) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts)
 
 
 def trace(pid: int, requests) -> dict:
@@ -52,7 +46,8 @@ def show(label: str, calls: dict) -> None:
     print("%s: %.1f calls per request: %s" % (label, sum(calls.values()), ", ".join("%s %.2f" % (n, c) for c, n in often)))
 
 
-def measure(mode: str) -> None:
+def measure(mode: str, connections: int = CONNECTIONS) -> dict:
+    """Calls per request by process and name: {"child": {"futex": 2.5, ...}, "worker": {...}}; no worker in embedded mode."""
     options = {"processes": 1, "threads": 15} if mode == "daemon" else {}
     server = start(apps={"/": "hello.wsgi"}, mode=mode, daemon=options, wsgi_level="warn", children=1,
                    modules=("log_config",), config="KeepAlive On\nMaxKeepAliveRequests 0\n"
@@ -60,7 +55,7 @@ def measure(mode: str) -> None:
     counter = server.root / "logs" / "count"
     stop = threading.Event()
     try:
-        runner = threading.Thread(target=load, args=(server, stop))
+        runner = threading.Thread(target=load, args=(server, connections, stop))
         runner.start()
         time.sleep(1)
 
@@ -69,17 +64,23 @@ def measure(mode: str) -> None:
 
         workers = server.daemon_pids()
         children = {p.pid for p in server.processes()} - workers - server.daemon_pids(keepers=True) - {server.pid}
-        show(mode + ", child", trace(children.pop(), requests))
+        calls = {"child": trace(children.pop(), requests)}
         if workers:
-            show(mode + ", worker", trace(workers.pop(), requests))
+            calls["worker"] = trace(workers.pop(), requests)
         stop.set()
         runner.join()
+        return calls
     finally:
         stop.set()
         server.stop()
         server.destroy()
 
 
+def main() -> None:
+    for mode in ("embedded", "daemon"):
+        for process, calls in measure(mode).items():
+            show("%s, %s" % (mode, process), calls)
+
+
 if __name__ == "__main__":
-    measure("embedded")
-    measure("daemon")
+    main()
