@@ -12,29 +12,66 @@ static int is_replacing(wsgi_keeper_t *k)
            || wsgi_proctable_oldest_obsolete(&k->table) != NULL;
 }
 
-/* The worker that uses most beyond the limit is replaced, and no other until that is done. */
-static void look_at_memory(wsgi_keeper_t *k)
+static void note_memory(wsgi_keeper_t *k, apr_time_t now)
 {
-    apr_int64_t most = k->group->maximum_rss;
-    wsgi_proc_t *largest = NULL;
-
-    if (most == 0 || is_replacing(k)) {
-        return;
-    }
     for (int i = 0; i < k->table.capacity; i++) {
         wsgi_proc_t *proc = &k->table.procs[i];
-        apr_int64_t rss = proc->state == WSGI_PROC_READY ? wsgi_memory_rss(proc->pid) : 0;
-        if (rss > most) {
-            most = rss;
-            largest = proc;
+        if (proc->state == WSGI_PROC_READY) {
+            wsgi_growth_note(&proc->growth, wsgi_memory_rss(proc->pid), k->gauge.startup, now);
         }
     }
-    if (largest != NULL) {
-        wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0,
-                 "Process %ld of daemon process group '%s' uses %" APR_INT64_T_FMT " bytes of memory, maximum-rss is %"
-                 APR_INT64_T_FMT "; it is replaced.",
-                 (long)largest->pid, k->group->name, most, k->group->maximum_rss);
-        wsgi_proc_make_obsolete(largest, "maximum_rss");
+}
+
+static void tell_about_memory(wsgi_keeper_t *k, const wsgi_proc_t *proc)
+{
+    wsgi_log(k->log, WSGI_HERE, WSGI_LOG_INFO, 0,
+             "Process %ld of daemon process group '%s' uses %" APR_INT64_T_FMT " bytes of memory and %" APR_INT64_T_FMT
+             " more every second, maximum-rss is %" APR_INT64_T_FMT "; it is replaced.",
+             (long)proc->pid, k->group->name, proc->growth.bytes, wsgi_growth_rate(&proc->growth),
+             k->group->maximum_rss);
+}
+
+/* One worker is replaced, and no other until that is done. */
+static void look_at_memory(wsgi_keeper_t *k, apr_time_t now)
+{
+    wsgi_growth_terms_t terms = { .limit = k->group->maximum_rss,
+                                  .load = k->gauge.startup,
+                                  .pause = LOOK_PAUSE,
+                                  .stop_first = k->group->stop_first };
+    const wsgi_growth_t **workers;
+    int chosen;
+
+    if (terms.limit == 0) {
+        return;
+    }
+    note_memory(k, now);
+    if (is_replacing(k)) {
+        return;
+    }
+    workers = apr_pcalloc(k->scratch, (apr_size_t)k->table.capacity * sizeof(*workers));
+    for (int i = 0; i < k->table.capacity; i++) {
+        workers[i] = k->table.procs[i].state == WSGI_PROC_READY ? &k->table.procs[i].growth : NULL;
+    }
+    chosen = wsgi_growth_choose(workers, k->table.capacity, &terms);
+    if (chosen >= 0) {
+        tell_about_memory(k, &k->table.procs[chosen]);
+        wsgi_proc_make_obsolete(&k->table.procs[chosen], "maximum_rss");
+    }
+}
+
+/* Workers that start together take longer than one alone: a longer time counts at once, a shorter one by and by. */
+void wsgi_gauge_started(wsgi_keeper_t *k, wsgi_proc_t *proc, apr_time_t now)
+{
+    proc->ready = now;
+    proc->startup = now - proc->birth;
+    k->gauge.startup = proc->startup > k->gauge.startup ? proc->startup : (proc->startup + k->gauge.startup) / 2;
+}
+
+void wsgi_gauge_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, apr_time_t begun, apr_time_t now)
+{
+    if (proc->ready != 0 && begun >= proc->ready && begun <= now) {
+        proc->startup += now - begun;
+        k->gauge.startup = proc->startup > k->gauge.startup ? proc->startup : k->gauge.startup;
     }
 }
 
@@ -97,7 +134,7 @@ void wsgi_gauge_look(wsgi_keeper_t *k, apr_time_t now)
         return;
     }
     k->gauge.next = now + LOOK_PAUSE;
-    look_at_memory(k);
+    look_at_memory(k, now);
     if (follows_load) {
         look_at_load(k, now);
     }

@@ -9,4 +9,13 @@
  */
 void wsgi_gauge_look(wsgi_keeper_t *k, apr_time_t now);
 
+/**
+ * How long a worker took until it was ready tells how long the next one will take. What it loads later, with a first
+ * request, its successors load before they are ready.
+ */
+void wsgi_gauge_started(wsgi_keeper_t *k, wsgi_proc_t *proc, apr_time_t now);
+
+/** @param begun when it began to load a script that it answers with now; untrusted */
+void wsgi_gauge_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, apr_time_t begun, apr_time_t now);
+
 #endif

@@ -80,6 +80,7 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
                 wsgi_templates_on_ready(k, proc);
             } else {
                 wsgi_renewal_on_ready(k, proc);
+                wsgi_orders_on_ready(k, proc);
             }
             break;
         case WSGI_CONTROL_LOADED:

@@ -13,6 +13,7 @@
 typedef struct {
     apr_time_t next;       /* monotonic; 0: there is nothing to look for */
     apr_time_t last_load;  /* wall clock of the last look at the load */
+    apr_interval_time_t startup; /* what a worker has to be expected to take until it is ready */
     wsgi_sizing_t sizing;
 } wsgi_gauge_t;
 

@@ -123,15 +123,19 @@ static int is_done(const wsgi_keeper_t *k)
     return wsgi_proctable_count(&k->table, WSGI_PROC_READY) >= k->succession.wanted;
 }
 
+static void replace_one(const wsgi_keeper_t *k, wsgi_proc_t *proc)
+{
+    if (proc->state == WSGI_PROC_READY && k->group->threads == 0) {
+        wsgi_retire_signal(proc, SIGTERM); /* a service knows only one way to end; it is started again */
+    } else {
+        wsgi_proc_make_obsolete(proc, reason);
+    }
+}
+
 static void replace_all(wsgi_keeper_t *k)
 {
     for (int i = 0; i < k->table.capacity; i++) {
-        wsgi_proc_t *proc = &k->table.procs[i];
-        if (proc->state == WSGI_PROC_READY && k->group->threads == 0) {
-            wsgi_retire_signal(proc, SIGTERM); /* a service knows only one way to end; it is started again */
-        } else {
-            wsgi_proc_make_obsolete(proc, reason);
-        }
+        replace_one(k, &k->table.procs[i]);
     }
     wsgi_succession_need_code(&k->succession, k->orders.begun);
     k->succession.next_start = 0; /* whatever ended the workers before may have been mended */
@@ -149,6 +153,13 @@ static void begin(wsgi_keeper_t *k, int client, wsgi_order_t order)
         wsgi_renewal_reload(k);
     } else {
         replace_all(k);
+    }
+}
+
+void wsgi_orders_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
+{
+    if (k->orders.order != WSGI_ORDER_NONE && proc->as_of < k->orders.begun) {
+        replace_one(k, proc);
     }
 }
 

@@ -34,6 +34,9 @@ void wsgi_orders_serve(wsgi_keeper_t *k, const struct pollfd *fds);
 /** Answer whoever waits for something that is done, or will not be done any more. */
 void wsgi_orders_look(wsgi_keeper_t *k);
 
+/** A worker is ready. If it loaded scripts before an order was given, it is replaced like those that served then. */
+void wsgi_orders_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc);
+
 /** What a worker that starts tells about a script that it cannot load; kept for whoever gave an order. */
 void wsgi_orders_note_trouble(wsgi_keeper_t *k, const char *text);
 

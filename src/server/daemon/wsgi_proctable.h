@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "daemon/wsgi_control.h"
+#include "daemon/wsgi_growth.h"
 #include "daemon/wsgi_warm.h"
 
 /**
@@ -28,8 +29,11 @@ typedef struct {
     apr_time_t birth;
     apr_time_t as_of;   /* none of its scripts was loaded before: birth, or that of the template it was made from */
     int scripts;        /* of a template: how many of the warm scripts it knew of */
+    apr_time_t ready;   /* since, 0: not yet */
+    apr_interval_time_t startup; /* until it was ready, and to load what it loaded later */
     apr_time_t kill_at; /* 0: never */
     wsgi_version_t versions[WSGI_WARM_SCRIPTS]; /* of each warm script that it has answered with */
+    wsgi_growth_t growth; /* of its memory, if the group has a limit */
     int is_obsolete;    /* to be retired once there are enough others */
     char reason[64];    /* why */
 } wsgi_proc_t;

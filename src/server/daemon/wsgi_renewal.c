@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/wsgi_clock.h"
+#include "daemon/wsgi_gauge.h"
 #include "daemon/wsgi_retire.h"
 
 static const char script_reload[] = "script_reload"; /* reason, as it goes over the control socket */
@@ -47,6 +48,7 @@ void wsgi_renewal_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
         return;
     }
     proc->state = WSGI_PROC_READY;
+    wsgi_gauge_started(k, proc, wsgi_clock_now());
     wsgi_board_keeper_state(k->board, proc->slot, WSGI_WORKER_READY);
     if (wsgi_board_read_generation_ready(k->board) < k->start->endpoint->generation) {
         wsgi_board_keeper_fresh(k->board, k->begun); /* no worker of a generation before needs a replacement now */
@@ -77,6 +79,7 @@ void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_cont
     index = wsgi_warm_add(&k->warm, report.application_group, report.script);
     if (index >= 0) {
         proc->versions[index] = report.version;
+        wsgi_gauge_loaded(k, proc, (apr_time_t)report.version.when, wsgi_clock_now());
         wsgi_proctable_compare_versions(&k->table, proc, index, script_reload);
     }
 }

@@ -12,16 +12,6 @@ from harness import apache, processes
 from harness.background import Background, HeldRequests
 
 
-@pytest.fixture
-def daemon(fresh_server):
-    """``daemon(threads=1, listen_backlog=2)``: a server for one test with these options."""
-
-    def start(app="process.wsgi", config="", before="", **options):
-        return fresh_server(app, mode="daemon", config=config, before=before, daemon={name.replace("_", "-"): value for name, value in options.items()})
-
-    return start
-
-
 def inspect(server, path="/"):
     return server.client().get(path).json()
 

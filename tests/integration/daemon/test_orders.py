@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import signal
 import socket
 import stat
 import subprocess
@@ -22,14 +23,6 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return ["{} {}".format(VERSION, os.getpid()).encode()]
 """
-
-
-@pytest.fixture
-def daemon(fresh_server):
-    def start(app="process.wsgi", **options):
-        return fresh_server(app, mode="daemon", daemon={name.replace("_", "-"): value for name, value in options.items()})
-
-    return start
 
 
 def express(server, *words, user=None):
@@ -117,7 +110,7 @@ def test_reload(daemon):
     done = express(server, "reload", "site")
     assert (done.returncode, done.stdout) == (0, "site: done\n"), done.stderr
     assert versions(server) == {b"2"}
-    assert server.daemon_pids().isdisjoint(before)
+    server.wait_until(lambda: server.daemon_pids().isdisjoint(before), 30, "the end of the old processes")
 
 
 @pytest.mark.parametrize("order", ["reload", "restart"])
@@ -165,7 +158,26 @@ def test_restart_keeps_the_group_complete(daemon):
         fewest = min(fewest, sum(worker["state"] == "ready" for worker in status(server)["workers"]))
     assert done.result().returncode == 0
     assert fewest == 3
-    assert server.daemon_pids().isdisjoint(before)
+    server.wait_until(lambda: server.daemon_pids().isdisjoint(before), 30, "the end of the old processes")
+
+
+@pytest.mark.parametrize("order", ["reload", "restart"])
+def test_process_that_starts_when_the_order_comes(daemon, order):
+    """What it loads may be older than the order, so it is replaced like those that serve."""
+    server = daemon("orders.wsgi", config="WSGIImportScript {root}/apps/orders.wsgi process-group=site application-group=%{GLOBAL}\n")
+    server.write_app("orders.wsgi", APP)
+    all_ready(server, 1)
+    gate = server.data_folder() / "gate"
+    server.write_app("orders.wsgi", "import os, time\nwhile not os.path.exists({!r}):\n    time.sleep(0.01)\n".format(str(gate)) + APP)
+    os.kill(*server.daemon_pids(), signal.SIGTERM)
+    server.wait_until(lambda: [worker["state"] for worker in status(server)["workers"]] == ["starting"], 30, "a worker that starts")
+    early = status(server)["workers"][0]["pid"]
+    done = Background(express, server, order)
+    server.log.wait_for("is ordered to " + order)
+    gate.touch()
+    assert done.result().returncode == 0
+    assert versions(server) == {b"1"}
+    server.wait_until(lambda: not processes.alive(early), 30, "the end of the process that was starting")
 
 
 def test_requests_in_progress_end_as_they_began(daemon):

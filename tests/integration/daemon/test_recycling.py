@@ -9,14 +9,6 @@ from harness import processes
 from harness.background import Background, HeldRequests
 
 
-@pytest.fixture
-def daemon(fresh_server):
-    def start(app="process.wsgi", **options):
-        return fresh_server(app, mode="daemon", daemon={name.replace("_", "-"): value for name, value in options.items()})
-
-    return start
-
-
 def pid_of(server):
     return server.client().get("/").json()["pid"]
 

@@ -1,5 +1,6 @@
 """How workers are replaced: one after the other, before or after their replacement, the largest first; and how many there are."""
 import os
+import re
 import signal
 import threading
 import time
@@ -9,14 +10,6 @@ import pytest
 
 from harness import processes
 from harness.background import Background, HeldRequests
-
-
-@pytest.fixture
-def daemon(fresh_server):
-    def start(app="process.wsgi", **options):
-        return fresh_server(app, mode="daemon", daemon={name.replace("_", "-"): value for name, value in options.items()})
-
-    return start
 
 
 def pid_of(server):
@@ -110,6 +103,32 @@ def test_maximum_rss(daemon):
     assert before - {leaky} <= server.daemon_pids()
     fewest, most = census.result()
     assert (fewest, most) == (2, 3)
+
+
+def test_growing_process_is_replaced_before_it_reaches_the_limit(daemon):
+    """As long before as its replacement takes to load."""
+    server = daemon(threads=1, maximum_rss=150 << 20)
+    text = (server.root / "apps" / "process.wsgi").read_text()
+    server.write_app("process.wsgi", text.replace("totals = {", "time.sleep(1)\ntotals = {"))
+
+    def replaced_early():
+        server.client().get("/leak?bytes={}".format(400000)) # 20 MB a second, if the machine is fast enough
+        return any(int(line.group(1)) < int(line.group(2)) and int(line.group(2)) == 150 << 20 for line in re.finditer(
+            r"uses (\d+) bytes of memory and \d+ more every second, maximum-rss is (\d+);", server.log.text()))
+
+    server.wait_until(replaced_early, 60, "a process to be replaced before it has reached the limit")
+
+
+@pytest.mark.plain_memory
+def test_growth_that_ends_replaces_nothing(daemon):
+    server = daemon(threads=1, maximum_rss=600 << 20)
+    pid = pid_of(server)
+    for _ in range(4): # as much as the process has left, were it to go on so
+        server.client().get("/leak?bytes={}".format(100 << 20))
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        assert pid_of(server) == pid
+    assert server.log.lines("maximum-rss is") == []
 
 
 def test_largest_first(daemon):

@@ -32,17 +32,8 @@ def application(environ, start_response):
 only_glibc = pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="native stacks are read with glibc only")
 
 
-@pytest.fixture
-def daemon(fresh_server):
-    def start(app="process.wsgi", **options):
-        return fresh_server(app, mode="daemon", daemon={name.replace("_", "-"): value for name, value in options.items()})
-
-    return start
-
-
 def gone(server, pid, seconds=30):
     server.wait_until(lambda: not processes.alive(pid), seconds, "the end of process {}".format(pid))
-
 
 
 def test_request_that_takes_too_long(daemon):
