@@ -172,6 +172,7 @@ static void end_between_frames_and_inside_one(void)
     CHECK_INT(wsgi_channel_next(&channel, &frame), APR_SUCCESS);
     CHECK_INT(wsgi_channel_payload(&channel, &payload), APR_EOF);
     CHECK_INT(wsgi_channel_next(&channel, &frame), APR_EOF);
+    CHECK(!channel.is_unread);
 }
 
 static void end_inside_a_header(void)
@@ -352,6 +353,7 @@ static void other_side_may_leave_our_bytes_unread(void)
     CHECK_INT(wsgi_channel_next(&channel, &frame), APR_SUCCESS);
     CHECK_INT(frame.type, WSGI_FRAME_BODY_END);
     CHECK_INT(wsgi_channel_next(&channel, &frame), APR_EOF);
+    CHECK(channel.is_unread);
 }
 
 static void sending_nothing_is_silent(void)

@@ -125,12 +125,27 @@ static void protocol_error(relay_t *c, apr_status_t rv, const char *what)
     end_with(c, HTTP_BAD_GATEWAY);
 }
 
+/*
+ * The worker went before it had read the whole request, so it cannot have begun to run it. If the body was sent along,
+ * what it left may be the end of that.
+ */
+static int was_never_begun(const relay_t *c, apr_status_t rv)
+{
+    return APR_STATUS_IS_EOF(rv) && c->channel->is_unread && !c->head_seen && !c->in_upload
+           && c->upload->mode != WSGI_BODY_FOLLOWS;
+}
+
 /* The connection ended or broke before END. */
 static void on_loss(relay_t *c, apr_status_t rv)
 {
     request_rec *r = c->r;
     const char *group = c->group->name;
 
+    if (was_never_begun(c, rv)) {
+        c->outcome = WSGI_REJECTED;
+        end_with(c, OK);
+        return;
+    }
     if (rv == APR_EGENERAL) {
         protocol_error(c, 0, "a malformed frame");
         return;

@@ -165,7 +165,7 @@ int wsgi_remote_run(request_rec *r, const wsgi_endpoint_t *endpoint, wsgi_call_t
             return HTTP_SERVICE_UNAVAILABLE;
         }
         wsgi_hostlog_say(r, WSGI_HERE, WSGI_LOG_INFO, 0,
-                         "Connecting again to daemon process group '%s', whose process is being replaced (attempt %d).",
+                         "Connecting again to daemon process group '%s', whose process ends (attempt %d).",
                          endpoint->group->name, call->daemon_restarts + 1);
         status = attempt(&outcome, &c);
     }

@@ -96,8 +96,9 @@ static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
             *len = (apr_size_t)n;
             return n > 0 ? APR_SUCCESS : APR_EOF;
         }
-        if (errno == ECONNRESET) {
-            return APR_EOF; /* closed with something of ours unread */
+        if (errno == ECONNRESET) { /* closed with something of ours unread: unix(7), and the BSDs as well */
+            channel->is_unread = 1;
+            return APR_EOF;
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             return errno;
@@ -264,6 +265,7 @@ apr_status_t wsgi_channel_send(wsgi_channel_t *channel, struct iovec *blocks, in
             continue;
         }
         if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
+            channel->is_unread = 1;
             return APR_ECONNABORTED;
         }
         if (errno == EINTR) {

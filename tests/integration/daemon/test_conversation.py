@@ -84,6 +84,7 @@ class FalseWorker:
         self.listener.listen(100)
         self.script = None
         self.visits = []
+        self.deaths, self.bites = 0, 0 # how many connections are dropped, and what is read of each before, bytes
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -94,6 +95,10 @@ class FalseWorker:
                 return
             with connection:
                 connection.settimeout(30)
+                if self.deaths > 0: # with the request, or the end of it, unread
+                    self.deaths -= 1
+                    connection.recv(self.bites)
+                    continue
                 try:
                     visit = Visit(connection)
                     self.visits.append(visit)
@@ -214,6 +219,21 @@ def test_truncated_by_the_daemon(answer):
 def test_silence_then_close(server, answer):
     assert answer(b"").status == 502
     server.log.expect("WSGI0146", "site")
+
+
+@pytest.mark.parametrize("bites", [0, 1, 100])
+def test_request_that_nobody_has_read_goes_to_another_worker(server, worker, answer, bites):
+    """It was accepted, and its worker died before it could begin."""
+    worker.deaths, worker.bites = 2, bites
+    assert answer(GOOD).body == b"hello"
+    server.log.wait_for("Connecting again to daemon process group 'site', whose process ends .attempt 3")
+
+
+def test_request_that_nobody_ever_reads(server, worker, answer):
+    worker.deaths = 100
+    assert answer(GOOD).status == 503
+    worker.deaths = 0
+    server.log.expect("WSGI0124", "3 times in a row")
 
 
 def test_close_in_the_middle(server, answer):
