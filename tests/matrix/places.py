@@ -12,6 +12,7 @@ from typing import Iterator, List, Optional
 TOP = Path(__file__).resolve().parents[2]
 NEEDED = ("apache2", "apache2-dev", "gcc", "libc6-dev", "make", "autoconf", "curl", "procps", "python3", "python3-dev", "python3-venv", "media-types",
           "ca-certificates")
+LAGGING = ("-o", "Acquire::Check-Valid-Until=false") # of apt-get: a mirror may be behind; signatures are checked all the same
 
 
 def end_group(process: subprocess.Popen) -> None:
@@ -130,8 +131,7 @@ def debian(suite: str, root: Path, log: Path) -> Iterator[Place]:
             mounted.append(root / point)
         place = Place(suite, root, "/srv/checkout")
         inside = Place(suite, root, "/")
-        lagging = ["-o", "Acquire::Check-Valid-Until=false"] # a mirror may be behind; signatures are checked all the same
-        apt_get(inside, ["update", *lagging], log)
+        apt_get(inside, ["update", *LAGGING], log)
         apt_get(inside, ["install", "-y", "--no-install-recommends", *NEEDED, *python_packages(inside)], log)
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
         if certificates.exists():

@@ -1,11 +1,12 @@
 """The tests on every Python that is to be had, under every MPM: a table of what was seen.
 
 Pythons: those on PATH, in ~/.pyenv, named with --python; and with --suite those of other suites of Debian, in a chroot, with that suite's
-Apache. A row is only what ran; a Python that could not be had is listed with the reason.
+Apache, and its own Python built without GIL. A row is only what ran; a Python that could not be had is listed with the reason.
 """
 import argparse
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,13 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterator, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from freethreaded import free_threaded  # noqa: E402
 from places import TOP, Place, debian, here  # noqa: E402
+from rows import Ledger, Row, good, show  # noqa: E402
 
 TESTS = ["tests/integration/" + name for name in ("request", "embedded", "daemon", "access", "frameworks")]
 QUICK = ["tests/integration/request", "tests/integration/embedded"]
@@ -47,14 +50,15 @@ def usable(text: str) -> bool:
 
 
 def local_pythons(more: List[str]) -> List[str]:
-    """Paths of Pythons on this machine, one for each version: those given, the system's, then the others."""
-    candidates = more + ["/usr/bin/python3"] + [shutil.which("python3.%d" % minor) or "" for minor in range(9, 20)]
-    candidates += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))
+    """Paths of Pythons on this machine: those given, and of others one for each minor version, the system's first."""
+    others = ["/usr/bin/python3"] + [shutil.which("python3.%d" % minor) or "" for minor in range(9, 20)]
+    others += sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3")))
     found: Dict[str, str] = {}
-    for path in candidates:
+    for path in more + others:
         text = version(here(), path) if path and os.path.exists(path) else ""
-        if usable(text) and text not in found:
-            found[text] = path
+        kind = text if path in more else re.sub(r"^(\d+\.\d+)[^t]*", r"\1", text)
+        if usable(text) and kind not in found:
+            found[kind] = path
     return list(found.values())
 
 
@@ -77,9 +81,6 @@ def counts(report: Path) -> Dict[str, Counter]:
     return {**found, "bridge": bridge} if bridge else found
 
 
-Row = Tuple[str, str, str, str, str]
-
-
 def run(place: Place, python: str, mpm: str, tests: List[str], folder: Path) -> List[Row]:
     """Run the tests for one Python under one MPM and return rows of the table."""
     text = version(place, python)
@@ -99,25 +100,41 @@ def run(place: Place, python: str, mpm: str, tests: List[str], folder: Path) -> 
     return rows
 
 
-def run_under_all(place: Place, python: str, mpms: List[str], tests: List[str], folder: Path) -> List[Row]:
+def run_under_all(place: Place, python: str, mpms: List[str], tests: List[str], folder: Path, ledger: Ledger) -> List[Row]:
     """Run the tests for one Python under each MPM; each row is also shown at once, since the whole table takes its time."""
     rows = []
     for mpm in mpms:
-        for row in run(place, python, mpm, tests + BRIDGE * (mpm == mpms[0]), folder):
+        wanted = tests + BRIDGE * (mpm == mpms[0])
+        name = " ".join([place.name, version(place, python), mpm, *wanted])
+        seen = ledger.passed(name)
+        if seen is None:
+            seen = run(place, python, mpm, wanted, folder)
+            ledger.add(name, seen)
+        for row in seen:
             print(*row, file=sys.stderr, sep="  ", flush=True)
-            rows.append(row)
+        rows += seen
     return rows
+
+
+def suite_pythons(place: Place, given: argparse.Namespace, log: Path) -> Iterator[str]:
+    """Paths in a suite: those asked for, or every one that it has and, last, one without GIL.
+
+    Raises:
+        RuntimeError: the one without GIL could not be built.
+    """
+    named = [path for path in given.python if not version(here(), path)]
+    for path in named or ["/usr/bin/python3.%d" % minor for minor in range(9, 20)]:
+        if place.path(path).exists():
+            yield path
+    if not named and not given.without_free_threaded:
+        built = free_threaded(place, version(place, "/usr/bin/python3"), log)
+        if built:
+            yield built
 
 
 def last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line for line in reversed(lines) if line.strip()), "no output")
-
-
-def show(rows) -> str:
-    head = ("place", "Python", "MPM", "mode", "result")
-    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(5)]
-    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [head, *rows])
 
 
 def end(number, frame) -> None:
@@ -135,26 +152,28 @@ def main() -> int:
     parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further one; what is not on this machine is meant in the suites")
     parser.add_argument("--only", action="store_true", help="no Python of this machine but those given")
     parser.add_argument("--suite", action="append", default=[], metavar="SUITE", help="a suite of Debian, such as trixie or sid (as root)")
+    parser.add_argument("--without-free-threaded", action="store_true", help="build no Python without GIL in the suites")
+    parser.add_argument("--resume", action="store_true", help="go on with a matrix that was interrupted: what passed is not run again")
     parser.add_argument("--roots", default=str(TOP / ".dev" / "roots"), metavar="FOLDER", help="where suites are kept")
     given = parser.parse_args()
     folder = TOP / ".dev" / "matrix"
     folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder / "rows.json", given.resume)
     tests = QUICK if given.quick else TESTS
     mpms = given.mpm or (["event"] if given.quick else ["event", "worker", "prefork"])
     rows = [("here", "-", "-", "-", "not to be had: %s does not start" % path) for path in given.python if not startable(path, given.suite)]
     for python in [path for path in given.python if version(here(), path)] if given.only else local_pythons(given.python):
-        rows += run_under_all(here(), python, mpms, tests, folder)
+        rows += run_under_all(here(), python, mpms, tests, folder, ledger)
     for suite in given.suite:
+        log = folder / (suite + ".log")
         try:
-            with debian(suite, Path(given.roots) / suite, folder / (suite + ".log")) as place:
-                usual = ["/usr/bin/python3.%d" % minor for minor in range(9, 20)]
-                named = [path for path in given.python if not version(here(), path)]
-                for python in [path for path in named or usual if place.path(path).exists()]:
-                    rows += run_under_all(place, python, mpms, tests, folder)
+            with debian(suite, Path(given.roots) / suite, log) as place:
+                for python in suite_pythons(place, given, log):
+                    rows += run_under_all(place, python, mpms, tests, folder, ledger)
         except RuntimeError as error:
             rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
     print(show(rows))
-    return 1 if any(word in row[4] for row in rows for word in ("failed", "nothing ran", "not to be had")) else 0
+    return 0 if all(good(row) for row in rows) else 1
 
 
 if __name__ == "__main__":

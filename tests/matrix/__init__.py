@@ -1,0 +1,1 @@
+"""Every Python and every MPM, in one table."""
