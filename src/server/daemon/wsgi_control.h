@@ -15,6 +15,7 @@ typedef enum {
     WSGI_CONTROL_LOADED = 2,  /* a script answers here; text: see wsgi_warm_encode() */
     WSGI_CONTROL_FAILED = 4,  /* a script could not be loaded; text: the end of what was logged about it */
     WSGI_CONTROL_BORN = 5,    /* the first word of a worker that a template made; text: its process id, decimal */
+    WSGI_CONTROL_CLOSED = 6,  /* told to retire, it accepts nothing more */
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
     WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */

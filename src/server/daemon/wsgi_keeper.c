@@ -92,6 +92,9 @@ static void read_worker(wsgi_keeper_t *k, wsgi_proc_t *proc)
         case WSGI_CONTROL_REPLACE:
             wsgi_renewal_on_replace(k, proc, message.text);
             break;
+        case WSGI_CONTROL_CLOSED:
+            proc->is_closed = 1;
+            break;
         default: /* nothing a worker may say */
             break;
         }

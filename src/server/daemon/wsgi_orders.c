@@ -111,12 +111,19 @@ static const char *describe_group(const wsgi_keeper_t *k)
 
 /* ---- reload and restart ---- */
 
-/* Every worker that serves was born after the order was given, and there are enough of them. */
+/* A worker that is told to retire may accept another request until it has read that. */
+static int may_accept(const wsgi_proc_t *proc)
+{
+    return proc->state == WSGI_PROC_READY
+           || (proc->state == WSGI_PROC_RETIRING && proc->ready != 0 && proc->control.fd >= 0 && !proc->is_closed);
+}
+
+/* No worker answers any more with what was loaded before the order was given, and there are enough others. */
 static int is_done(const wsgi_keeper_t *k)
 {
     for (int i = 0; i < k->table.capacity; i++) {
         const wsgi_proc_t *proc = &k->table.procs[i];
-        if (proc->state == WSGI_PROC_READY && proc->as_of < k->orders.begun) {
+        if (may_accept(proc) && proc->as_of < k->orders.begun) {
             return 0;
         }
     }

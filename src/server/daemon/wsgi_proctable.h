@@ -34,6 +34,7 @@ typedef struct {
     apr_time_t kill_at; /* 0: never */
     wsgi_version_t versions[WSGI_WARM_SCRIPTS]; /* of each warm script that it has answered with */
     wsgi_growth_t growth; /* of its memory, if the group has a limit */
+    int is_closed;      /* said that it accepts nothing more */
     int is_obsolete;    /* to be retired once there are enough others */
     char reason[64];    /* why */
 } wsgi_proc_t;

@@ -77,6 +77,9 @@ static void retire(wsgi_workerstate_t *w, const char *reason)
         wsgi_threadpool_stop_accepting(w->pool);
         wsgi_reload_retired(w->reload);
         w->retired = wsgi_clock_now();
+        if (w->keeper.fd >= 0) { /* a failure shows to both sides */
+            (void)wsgi_control_send(w->keeper.fd, WSGI_CONTROL_CLOSED, "", 0);
+        }
     }
 }
 

@@ -152,6 +152,7 @@ def test_scripts_that_are_found_later_are_in_the_next_template(daemon):
     """Nothing names the script before its first request: the next workers have it from a template all the same."""
     server = daemon(app="hello.wsgi", threads=1)
     server.site.apps["/late"] = APP
+    all_workers(server, 1)
     before = server.daemon_pids()
     server.graceful()
     server.wait_until(lambda: not any(map(processes.alive, before)), 30, "the end of the first generation")
