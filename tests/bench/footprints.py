@@ -108,9 +108,18 @@ def hosts(names: List[str], rounds: int) -> dict:
 
 
 def calls(names: List[str], rounds: int) -> dict:
-    """System calls per small request at 16 connections: {mode: {process: {call: number}}}, of this module."""
+    """System calls per small request at 16 connections: {server: {process: {call: number}}}, of this module and the C handler."""
     del rounds
     if not shutil.which("strace"):
         print("no strace: system calls are not counted", file=sys.stderr)
         return {}
-    return {mode: syscalls.measure(mode) for mode in ("embedded", "daemon") if mode in names}
+    return {name: calls_of(name) for name in ("c-handler", "embedded", "daemon") if name in names}
+
+
+def calls_of(name: str) -> Dict[str, Dict[str, float]]:
+    subject = servers.make_subject(name)
+    try:
+        subject.start()
+        return syscalls.count(subject.apache, path="/small")
+    finally:
+        subject.stop()

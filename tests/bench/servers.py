@@ -33,6 +33,10 @@ Listen 127.0.0.1:{tls} https
   SSLCertificateFile {certificate}
   Protocols h2 http/1.1
 </VirtualHost>
+<Directory />
+  Options FollowSymLinks
+  AllowOverride None
+</Directory>
 <Directory {data}>
   Require all granted
 </Directory>

@@ -17,11 +17,15 @@ def count(program: str, bridge: str, script: str, group: str, requests: int) -> 
     return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
 
 
+def per_request(program: str, bridge: str, script: str, group: str) -> float:
+    difference = count(program, bridge, script, group, MANY) - count(program, bridge, script, group, FEW)
+    return difference / (MANY - FEW)
+
+
 def main() -> None:
     program, bridge, script = sys.argv[1:4]
     for group, label in (("", "main interpreter"), ("sub", "sub-interpreter")):
-        difference = count(program, bridge, script, group, MANY) - count(program, bridge, script, group, FEW)
-        print("%s: %d instructions per request" % (label, difference / (MANY - FEW)))
+        print("%s: %d instructions per request" % (label, per_request(program, bridge, script, group)))
 
 
 if __name__ == "__main__":
