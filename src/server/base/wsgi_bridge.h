@@ -59,7 +59,7 @@ typedef struct {
     apr_status_t (*start)(wsgi_runtime_t **out, const wsgi_runtime_settings_t *settings, const wsgi_host_t *host);
 
     /**
-     * Load a script in an interpreter before any request needs it. Main thread, right after start.
+     * Load a script in an interpreter before any request needs it, unless it is loaded. Any thread of the process.
      * @return WSGI_DONE, or WSGI_FAILED after logging why
      */
     wsgi_outcome_t (*preload)(wsgi_runtime_t *runtime, const char *script, const char *application_group);

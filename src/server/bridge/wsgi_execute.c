@@ -524,28 +524,30 @@ wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *reque
     return run.outcome;
 }
 
-wsgi_outcome_t wsgi_execute_preload(wsgi_runtime_t *runtime, const char *script_path, const char *application_group)
+/* @return 0 after logging why the script cannot be had */
+static int load_ahead(wsgi_runtime_t *runtime, const char *script_path, const char *application_group)
 {
     wsgi_thread_t *thread = wsgi_thread_current(runtime);
     wsgi_interp_t *interp = thread != NULL ? wsgi_interp_acquire(thread, application_group) : NULL;
     wsgi_script_t *script = interp != NULL ? wsgi_script_find(&interp->scripts, script_path) : NULL;
-    PyObject *module = NULL, *stale = NULL;
-    apr_time_t on_disk;
+    PyObject *module;
 
     if (script == NULL || wsgi_interp_enter(thread, interp) < 0) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_CRIT, APR_SUCCESS,
                  WSGI_LOGNO(0040) "The interpreter '%s' is not available %s; the script '%s' is not loaded.",
                  application_group, runtime->process, script_path);
-        return WSGI_FAILED;
+        return 0;
     }
-    on_disk = wsgi_script_on_disk(script);
-    if (!wsgi_script_is_current(script, on_disk) && wsgi_script_module(interp, script, &stale) == 1 &&
-        !wsgi_script_is_stale(interp, script, stale, on_disk, script_path)) {
-        Py_CLEAR(stale);
-    }
-    module = wsgi_script_load(interp, NULL, script, stale);
-    Py_XDECREF(stale);
+    module = wsgi_script_load(interp, NULL, script, NULL);
     Py_XDECREF(module);
     wsgi_interp_leave();
-    return module != NULL ? WSGI_DONE : WSGI_FAILED;
+    return module != NULL;
+}
+
+wsgi_outcome_t wsgi_execute_preload(wsgi_runtime_t *runtime, const char *script_path, const char *application_group)
+{
+    int is_loaded = wsgi_runtime_begin_request(runtime) == 0 && load_ahead(runtime, script_path, application_group);
+
+    wsgi_runtime_end_request(runtime);
+    return is_loaded ? WSGI_DONE : WSGI_FAILED;
 }

@@ -18,6 +18,7 @@ typedef enum {
     WSGI_CONTROL_CLOSED = 6,  /* told to retire, it accepts nothing more */
     WSGI_CONTROL_REPLACE = 3, /* text: reason; "script_reload" is the one that all older workers share */
     /* keeper to worker */
+    WSGI_CONTROL_LOAD = 14,   /* another worker answers with a script; text: as in LOADED */
     WSGI_CONTROL_SERVE = 15,  /* accept requests: those that this one replaces know that they must not */
     WSGI_CONTROL_RETIRE = 16, /* text: reason; accept nothing more, finish, end */
     /* The worker that was started for a changed script died before it was ready; text, if any: cannot be loaded. */

@@ -28,7 +28,7 @@ typedef struct {
     wsgi_control_t control;
     apr_time_t birth;
     apr_time_t as_of;   /* none of its scripts was loaded before: birth, or that of the template it was made from */
-    int scripts;        /* of a template: how many of the warm scripts it knew of */
+    int warm;           /* it knows the warm scripts up to this one */
     apr_time_t ready;   /* since, 0: not yet */
     apr_interval_time_t startup; /* until it was ready, and to load what it loaded later */
     apr_time_t kill_at; /* 0: never */

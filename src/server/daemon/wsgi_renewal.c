@@ -42,6 +42,33 @@ void wsgi_renewal_give_up(wsgi_keeper_t *k, int is_refused)
     }
 }
 
+/*
+ * What others of the group answer with is loaded by this one as well: its own first request would have to wait for
+ * that, and might come when the file cannot be loaded any more.
+ */
+static void spread_scripts(wsgi_keeper_t *k, wsgi_proc_t *proc)
+{
+    for (; proc->warm < k->warm.count; proc->warm++) {
+        const wsgi_warm_script_t *warm = &k->warm.scripts[proc->warm];
+        wsgi_report_t report = { .application_group = warm->application_group, .script = warm->script };
+        char text[WSGI_CONTROL_TEXT];
+        int len = wsgi_warm_encode(text, &report);
+        if (proc->versions[proc->warm].when == 0 && len > 0) { /* a failure is no worse than not to have tried */
+            (void)wsgi_control_try_send(proc->control.fd, WSGI_CONTROL_LOAD, text, len);
+        }
+    }
+}
+
+static void spread_to_all(wsgi_keeper_t *k)
+{
+    for (int i = 0; i < k->table.capacity; i++) {
+        wsgi_proc_t *proc = &k->table.procs[i];
+        if (proc->state == WSGI_PROC_READY && k->group->threads > 0) {
+            spread_scripts(k, proc);
+        }
+    }
+}
+
 void wsgi_renewal_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
 {
     if (proc->state != WSGI_PROC_STARTING) {
@@ -60,6 +87,7 @@ void wsgi_renewal_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
     wsgi_retire_replaced(k);
     if (k->group->threads > 0) {
         (void)wsgi_control_try_send(proc->control.fd, WSGI_CONTROL_SERVE, "", 0); /* a failure shows as its death */
+        spread_scripts(k, proc);
     }
 }
 
@@ -81,6 +109,7 @@ void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_cont
         proc->versions[index] = report.version;
         wsgi_gauge_loaded(k, proc, (apr_time_t)report.version.when, wsgi_clock_now());
         wsgi_proctable_compare_versions(&k->table, proc, index, script_reload);
+        spread_to_all(k);
     }
 }
 

@@ -90,6 +90,7 @@ static int ask_template(wsgi_keeper_t *k, const wsgi_proc_t *template, wsgi_proc
         return -1;
     }
     proc->as_of = template->as_of;
+    proc->warm = template->warm;
     wsgi_control_init(&proc->control, control);
     return 0;
 }
@@ -101,29 +102,30 @@ static void report_failure(wsgi_keeper_t *k)
     wsgi_succession_failed(&k->succession, wsgi_clock_now());
 }
 
-wsgi_proc_t *wsgi_spawner_start_template(wsgi_keeper_t *k)
+void wsgi_spawner_start_template(wsgi_keeper_t *k)
 {
     wsgi_proc_t *place = wsgi_proctable_free(&k->table);
     apr_time_t birth = wsgi_clock_now();
-    wsgi_proc_t proc = { .state = WSGI_PROC_TEMPLATE_STARTING, .slot = -1, .birth = birth, .as_of = birth };
+    wsgi_proc_t proc = { .state = WSGI_PROC_TEMPLATE_STARTING,
+                         .slot = -1,
+                         .birth = birth,
+                         .as_of = birth,
+                         .warm = k->warm.count };
 
     if (place == NULL) { /* others have still to end */
         k->succession.next_start = birth + SLOT_PAUSE;
-        return NULL;
-    }
-    if (fork_process(k, &proc) < 0) {
+    } else if (fork_process(k, &proc) < 0) {
         report_failure(k);
-        return NULL;
+    } else {
+        *place = proc;
     }
-    *place = proc;
-    return place;
 }
 
 void wsgi_spawner_start(wsgi_keeper_t *k)
 {
     const wsgi_proc_t *template = k->preloads ? wsgi_succession_template(&k->succession, &k->table) : NULL;
     apr_time_t birth = wsgi_clock_now();
-    wsgi_proc_t proc = { .state = WSGI_PROC_STARTING, .birth = birth, .as_of = birth };
+    wsgi_proc_t proc = { .state = WSGI_PROC_STARTING, .birth = birth, .as_of = birth, .warm = k->warm.count };
     wsgi_proc_t *place;
 
     place = wsgi_proctable_free(&k->table);

@@ -10,7 +10,7 @@
 /** Make one worker and enter it in the table: by a fork, or, with preload=On, by the template, which has to exist. */
 void wsgi_spawner_start(wsgi_keeper_t *k);
 
-/** Fork one template. @return its entry in the table, NULL when there is none */
-wsgi_proc_t *wsgi_spawner_start_template(wsgi_keeper_t *k);
+/** Fork one template and enter it in the table. */
+void wsgi_spawner_start_template(wsgi_keeper_t *k);
 
 #endif

@@ -29,16 +29,16 @@ static int is_imported(const wsgi_group_plan_t *plan, const char *script)
     return 0;
 }
 
-/* What a template loads beyond the import scripts, which each one loads. */
-static int count_scripts(const wsgi_keeper_t *k)
+/* Whether another template would have loaded more. Import scripts are known to each. */
+static int is_outgrown(const wsgi_keeper_t *k, const wsgi_proc_t *template)
 {
-    int n = 0;
-
-    for (int i = 0; i < k->warm.count; i++) {
+    for (int i = template->warm; i < k->warm.count; i++) {
         const wsgi_warm_script_t *warm = &k->warm.scripts[i];
-        n += strcmp(warm->application_group, WSGI_MAIN_INTERPRETER) == 0 && !is_imported(k->start->plan, warm->script);
+        if (strcmp(warm->application_group, WSGI_MAIN_INTERPRETER) == 0 && !is_imported(k->start->plan, warm->script)) {
+            return 1;
+        }
     }
-    return n;
+    return 0;
 }
 
 static void end_all_but(wsgi_keeper_t *k, const wsgi_proc_t *template)
@@ -53,15 +53,10 @@ static void end_all_but(wsgi_keeper_t *k, const wsgi_proc_t *template)
 
 static void start(wsgi_keeper_t *k)
 {
-    wsgi_proc_t *template;
-
     if (k->group->stop_first) {
         end_all_but(k, NULL);
     }
-    template = wsgi_spawner_start_template(k);
-    if (template != NULL) {
-        template->scripts = count_scripts(k);
-    }
+    wsgi_spawner_start_template(k);
 }
 
 int wsgi_templates_are_lacking(wsgi_keeper_t *k)
@@ -85,8 +80,8 @@ void wsgi_templates_complete(wsgi_keeper_t *k, apr_time_t now)
     wsgi_proc_t *newest = wsgi_proctable_newest_template(&k->table);
 
     if (k->preloads && newest != NULL && now >= k->succession.next_start
-        && wsgi_proctable_count(&k->table, WSGI_PROC_TEMPLATE_STARTING) == 0 && newest->scripts < count_scripts(k)) {
-        newest->scripts = count_scripts(k); /* if this attempt fails, the next one waits for another script */
+        && wsgi_proctable_count(&k->table, WSGI_PROC_TEMPLATE_STARTING) == 0 && is_outgrown(k, newest)) {
+        newest->warm = k->warm.count; /* if this attempt fails, the next one waits for another script */
         start(k);
     }
 }

@@ -11,6 +11,8 @@
 
 #include "base/wsgi_clock.h"
 #include "daemon/wsgi_shutdown.h"
+#include "daemon/wsgi_warm.h"
+#include "daemon/wsgi_warmup.h"
 #include "daemon/wsgi_workerstart.h"
 
 enum { LOOK_PAUSE = 1000 }; /* milliseconds */
@@ -104,6 +106,7 @@ static const char *read_signals(wsgi_workerstate_t *w)
 static void read_keeper(wsgi_workerstate_t *w)
 {
     wsgi_control_message_t message;
+    wsgi_report_t report;
     int got;
 
     while ((got = wsgi_control_next(&w->keeper, &message)) > 0) {
@@ -111,6 +114,8 @@ static void read_keeper(wsgi_workerstate_t *w)
             wsgi_threadpool_open(w->pool);
         } else if (message.type == WSGI_CONTROL_RETIRE) {
             retire(w, message.text);
+        } else if (message.type == WSGI_CONTROL_LOAD && wsgi_warm_decode(&report, &message)) {
+            wsgi_warmup_load(w, report.script, report.application_group);
         } else if (message.type == WSGI_CONTROL_NO_SUCCESSOR) {
             wsgi_reload_failed(w->reload, message.len > 0);
         }

@@ -11,7 +11,7 @@ APP = "preloaded.wsgi"
 
 
 @pytest.fixture
-def daemon(fresh_server):
+def preloaded(fresh_server):
     def start(app=APP, application_group="%{GLOBAL}", config="", **options):
         named = {name.replace("_", "-"): value for name, value in options.items()}
         preload = "WSGIImportScript {root}/apps/" + app + " process-group=site application-group=%{GLOBAL}\n"
@@ -53,8 +53,8 @@ def answers_of(server, wanted):
     return found
 
 
-def test_workers_share_what_the_template_has_loaded(daemon):
-    server = daemon(processes=3, threads=1)
+def test_workers_share_what_the_template_has_loaded(preloaded):
+    server = preloaded(processes=3, threads=1)
     pids = all_workers(server, 3)
     keeper, = server.daemon_pids(keepers=True)
     template, = templates(server)
@@ -68,15 +68,15 @@ def test_workers_share_what_the_template_has_loaded(daemon):
     assert not answer["thread"] # only the one that forks goes on in the new process
 
 
-def test_application_may_fork(daemon):
+def test_application_may_fork(preloaded):
     """A process that the application forks is no worker, though its parent was made by a fork."""
-    server = daemon(threads=2)
+    server = preloaded(threads=2)
     assert server.client().get("/fork").body == b"3"
     assert ask(server)["pid"] in workers(server)
 
 
-def test_a_lost_worker_is_followed_by_one_of_the_same_template(daemon):
-    server = daemon(processes=2, threads=1)
+def test_a_lost_worker_is_followed_by_one_of_the_same_template(preloaded):
+    server = preloaded(processes=2, threads=1)
     first, second = all_workers(server, 2)
     template, = templates(server)
     os.kill(first, signal.SIGKILL)
@@ -87,8 +87,8 @@ def test_a_lost_worker_is_followed_by_one_of_the_same_template(daemon):
     assert templates(server) == [template]
 
 
-def test_changed_script_makes_another_template(daemon):
-    server = daemon(processes=3, threads=1)
+def test_changed_script_makes_another_template(preloaded):
+    server = preloaded(processes=3, threads=1)
     before = all_workers(server, 3)
     assert ask(server)["version"] == 1
     server.edit_app(APP, "VERSION = 1", "VERSION = 2")
@@ -100,9 +100,9 @@ def test_changed_script_makes_another_template(daemon):
     server.wait_until(lambda: not processes.alive(old), 30, "the end of the first template")
 
 
-def test_old_template_serves_while_the_script_cannot_be_loaded(daemon):
+def test_old_template_serves_while_the_script_cannot_be_loaded(preloaded):
     """A worker that dies meanwhile is followed by one with the good code, though the file is broken."""
-    server = daemon(processes=2, threads=1, reload_fallback="old")
+    server = preloaded(processes=2, threads=1, reload_fallback="old")
     first = ask(server)
     all_workers(server, 2)
     server.edit_app(APP, "VERSION = 1", "VERSION = 1 / 0")
@@ -117,8 +117,8 @@ def test_old_template_serves_while_the_script_cannot_be_loaded(daemon):
     assert ask(server)["version"] == 3
 
 
-def test_template_that_is_killed(daemon):
-    server = daemon(threads=1)
+def test_template_that_is_killed(preloaded):
+    server = preloaded(threads=1)
     worker, = all_workers(server, 1)
     template, = templates(server)
     os.kill(template, signal.SIGKILL)
@@ -130,27 +130,27 @@ def test_template_that_is_killed(daemon):
     server.log.allow("WSGI0252") # both died young
 
 
-def test_template_that_dies_while_it_loads(daemon):
+def test_template_that_dies_while_it_loads(preloaded):
     """As workers do that die young: with pauses, and one line about each."""
-    server = daemon(app="dies_on_import.wsgi")
+    server = preloaded(app="dies_on_import.wsgi")
     server.log.expect("WSGI0252", "end soon after their start")
     server.log.allow("WSGI0252") # once for each attempt
     server.write_app("dies_on_import.wsgi", (server.root / "apps" / "hello.wsgi").read_text())
     assert server.client().get("/").status == 200
 
 
-def test_script_that_cannot_be_imported(daemon):
+def test_script_that_cannot_be_imported(preloaded):
     """The group serves; each request tries anew, as without a template."""
-    server = daemon(app="broken_import.wsgi")
+    server = preloaded(app="broken_import.wsgi")
     assert server.client().get("/").status == 500
     server.log.allow("WSGI0109", "WSGI0110", "WSGI0174")
     server.write_app("broken_import.wsgi", (server.root / "apps" / "hello.wsgi").read_text())
     assert server.client().get("/").status == 200
 
 
-def test_scripts_that_are_found_later_are_in_the_next_template(daemon):
+def test_scripts_that_are_found_later_are_in_the_next_template(preloaded):
     """Nothing names the script before its first request: the next workers have it from a template all the same."""
-    server = daemon(app="hello.wsgi", threads=1)
+    server = preloaded(app="hello.wsgi", threads=1)
     server.site.apps["/late"] = APP
     all_workers(server, 1)
     before = server.daemon_pids()
@@ -166,15 +166,15 @@ def test_scripts_that_are_found_later_are_in_the_next_template(daemon):
     assert template in templates(server)
 
 
-def test_sub_interpreters_are_loaded_by_each_worker(daemon):
-    server = daemon(processes=2, threads=1, application_group="sub")
+def test_sub_interpreters_are_loaded_by_each_worker(preloaded):
+    server = preloaded(processes=2, threads=1, application_group="sub")
     pids = all_workers(server, 2)
     answers = answers_of(server, pids)
     assert {pid: answer["loaded_by"] for pid, answer in answers.items()} == {pid: pid for pid in pids}
 
 
-def test_exit_functions_run_in_workers_only(daemon):
-    server = daemon(processes=2, threads=1)
+def test_exit_functions_run_in_workers_only(preloaded):
+    server = preloaded(processes=2, threads=1)
     folder = server.data_folder()
     pids = all_workers(server, 2)
     ended = lambda: {int(name.rpartition("-")[2]) for name in os.listdir(str(folder))}
@@ -187,17 +187,17 @@ def test_exit_functions_run_in_workers_only(daemon):
     assert template not in ended()
 
 
-def test_maximum_requests(daemon):
-    server = daemon(threads=1, maximum_requests=2)
+def test_maximum_requests(preloaded):
+    server = preloaded(threads=1, maximum_requests=2)
     pids = set()
     server.wait_until(lambda: pids.add(ask(server)["pid"]) or len(pids) >= 3, 30, "the third worker")
     assert len(templates(server)) == 1
 
 
-def test_orders(daemon):
+def test_orders(preloaded):
     """An order to reload, or to restart, is about the code, so about the template."""
     from integration.daemon.test_orders import express # the program as users run it
-    server = daemon(processes=2, threads=1)
+    server = preloaded(processes=2, threads=1)
     all_workers(server, 2)
     for number, order in enumerate(("reload", "restart"), 2):
         server.edit_app(APP, "VERSION = {}".format(number - 1), "VERSION = {}".format(number))
@@ -207,8 +207,8 @@ def test_orders(daemon):
     assert "template" in status
 
 
-def test_graceful_restart_and_keeper_that_is_killed(daemon):
-    server = daemon(processes=2, threads=1)
+def test_graceful_restart_and_keeper_that_is_killed(preloaded):
+    server = preloaded(processes=2, threads=1)
     first = all_workers(server, 2)
     server.graceful()
     server.wait_until(lambda: not any(map(processes.alive, first)), 30, "the end of the first generation")
