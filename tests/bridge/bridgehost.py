@@ -33,8 +33,9 @@ class Build:
         self.settings = list(filter(None, os.environ.get("WSGI_TEST_SETTINGS", "").split(",")))
         self.can_be_free_threaded = self.soabi.split("-")[1].endswith("t")
         self.is_free_threaded = "free_threading=1" in self.settings
-        self.sanitized = bool(os.environ.get("WSGI_TEST_SANITIZE"))
-        self.folder = HERE / "build" / (self.soabi + ("-sanitized" if self.sanitized else ""))
+        self.sanitizer = os.environ.get("WSGI_TEST_SANITIZE", "") # 1: address and undefined behaviour; thread
+        self.sanitized = bool(self.sanitizer)
+        self.folder = HERE / "build" / (self.soabi + {"": "", "thread": "-threads"}.get(self.sanitizer, "-sanitized"))
         self.program = self.folder / "bridge_host"
         self.bridge = self.folder / ("wsgi_bridge.%s.so" % self.soabi)
 
@@ -43,7 +44,7 @@ class Build:
         with open(HERE / "build" / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             command = ["make", "-s", "-j2", "-C", str(HERE), "PYTHON=" + self.python]
-            done = subprocess.run(command + ["SANITIZE=1"] * self.sanitized, stdout=subprocess.PIPE,
+            done = subprocess.run(command + ["SANITIZE=" + self.sanitizer], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, universal_newlines=True)
         assert done.returncode == 0, done.stdout
         return self
@@ -91,7 +92,8 @@ class Host:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment.update(settings.pop("environment", {}))
         if build.sanitized:
-            environment.update(PYTHONMALLOC="malloc", ASAN_OPTIONS="detect_leaks=0")
+            environment.update(PYTHONMALLOC="malloc", ASAN_OPTIONS="detect_leaks=0",
+                               TSAN_OPTIONS="suppressions=" + str(HERE / "threads.supp"))
         self.process = subprocess.Popen([str(build.program), str(build.bridge)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=stderr, env=environment)
         self.ended = False

@@ -238,42 +238,53 @@ static void set_variable(host_t *host, char *rest)
 
 /* ---- requests ---- */
 
-static void run_one(host_t *host, int is_reported)
+typedef struct {
+    host_t *host;
+    const wsgi_request_t *request;
+    const memory_plan_t *plan;
+    long count;
+    int is_reported;
+} share_t;
+
+static void run_one(const share_t *share)
 {
+    host_t *host = share->host;
     memory_t memory;
     wsgi_outcome_t outcome;
 
-    memory_open(&memory, &host->plan);
-    outcome = host->bridge->execute(host->runtime, &host->request, &memory.exchange);
+    memory_open(&memory, share->plan);
+    outcome = host->bridge->execute(host->runtime, share->request, &memory.exchange);
     if (memory.finishes + memory.lasts != 1) {
         abort(); /* a response ends exactly once */
     }
-    if (is_reported) {
+    if (share->is_reported) {
         memory_report(&memory, outcome);
     }
     memory_close(&memory);
 }
 
-typedef struct {
-    host_t *host;
-    long count;
-    int is_reported;
-} share_t;
-
 static void *thread_main(void *argument)
 {
-    share_t *share = argument;
+    const share_t *share = argument;
 
     for (long i = 0; i < share->count; i++) {
-        run_one(share->host, share->is_reported);
+        run_one(share);
     }
     return NULL;
+}
+
+/* So many times in a row on this thread. */
+static void run_here(host_t *host, long count, int is_reported)
+{
+    share_t share = { host, &host->request, &host->plan, count, is_reported };
+
+    (void)thread_main(&share);
 }
 
 /* run_many REQUESTS THREADS: the same request again and again; no report but the time it took. */
 static void run_many(host_t *host, long requests, int threads)
 {
-    share_t share = { host, requests / threads, 0 };
+    share_t share = { host, &host->request, &host->plan, requests / threads, 0 };
     apr_time_t before = apr_time_now();
     pthread_t ids[MAX_THREADS];
     report_t report;
@@ -292,12 +303,24 @@ static void run_many(host_t *host, long requests, int threads)
     report_close(&report);
 }
 
+/* Commands change the request while one that was spawned still runs. */
+static const wsgi_request_t *copy_request(const host_t *host)
+{
+    wsgi_request_t *request = apr_pmemdup(host->pool, &host->request, sizeof(*request));
+    wsgi_fields_t *variables = apr_pmemdup(host->pool, &host->variables, sizeof(*variables));
+
+    variables->items = apr_pmemdup(host->pool, variables->items, variables->count * sizeof(*variables->items));
+    request->variables = variables;
+    request->route = apr_pmemdup(host->pool, &host->route, sizeof(host->route));
+    return request;
+}
+
 /* spawn: run the request on a thread of its own and go on; join waits for all of them. */
 static void spawn(host_t *host)
 {
     share_t *share = apr_palloc(host->pool, sizeof(*share));
 
-    *share = (share_t){ host, 1, 1 };
+    *share = (share_t){ host, copy_request(host), apr_pmemdup(host->pool, &host->plan, sizeof(host->plan)), 1, 1 };
     if (host->spawned_count == MAX_THREADS ||
         pthread_create(&host->spawned[host->spawned_count], NULL, thread_main, share) != 0) {
         abort();
@@ -340,14 +363,12 @@ static void report_value(const char *type, long long value)
 static int do_request_command(host_t *host, const char *command, char *rest)
 {
     if (same(command, "run")) {
-        run_one(host, 1);
+        run_here(host, 1, 1);
     } else if (same(command, "run_many")) {
         long requests = atol(word(&rest));
         run_many(host, requests, atoi(rest));
     } else if (same(command, "repeat")) {
-        for (long i = atol(rest); i > 0; i--) {
-            run_one(host, 0);
-        }
+        run_here(host, atol(rest), 0);
     } else if (same(command, "spawn")) {
         spawn(host);
     } else if (same(command, "join")) {

@@ -226,7 +226,7 @@ def application(environ, start_response):
         assert host.run(APPS / "hello.wsgi").outcome == DONE
         host.prepare(path)
         host.command("spawn")
-        # the same route object is used by the thread that was spawned: wait until it loads
+        # not before it loads: what is tested is who waits for that
         host.wait_until(lambda: any("slow.wsgi" in log.text for log in host.logs))
         assert host.run(APPS / "hello.wsgi").body == b"Hello World!\n"
         ready.touch()
