@@ -64,7 +64,8 @@ def main() -> None:
             measured.update(count_calls(mode, connections))
     for name, value in measured.items():
         print("%-60s %10.2f   budget %10.2f, up to %10.2f" % (name, value, entries[name]["value"], limit(entries[name])))
-        entries[name]["value"] = round(value) if value > 100 else round(value, 1)
+        if not name.endswith("futex"): # a bound, which no run of a busy or quiet machine should move
+            entries[name]["value"] = round(value) if value > 100 else round(value, 1)
     if "--renew" in sys.argv:
         FILE.write_text(json.dumps(budget, indent=2) + "\n")
 

@@ -5,6 +5,8 @@
 #include <http_request.h>
 #include <string.h>
 
+#include "base/wsgi_httprules.h"
+
 enum { MAX_SUBSTITUTIONS = 10 }; /* $0 to $9 */
 
 /**
@@ -35,33 +37,68 @@ static apr_size_t match_prefix(const char *uri, const char *prefix)
     return (apr_size_t)(at - uri);
 }
 
-static char *map_prefix(request_rec *r, const wsgi_alias_t *alias)
+/* Where an alias leads: the file it names and what of the URL's path is left. */
+typedef struct {
+    const char *target;
+    const char *rest;
+} mapped_t;
+
+/* @return whether the alias is for this request */
+static int map_prefix(mapped_t *mapped, const request_rec *r, const wsgi_alias_t *alias)
 {
     apr_size_t matched = match_prefix(r->uri, alias->prefix);
 
-    if (matched == 0) {
-        return NULL;
-    }
-    return apr_pstrcat(r->pool, alias->target, strcmp(alias->prefix, "/") == 0 ? r->uri : r->uri + matched, NULL);
+    mapped->target = alias->target;
+    mapped->rest = strcmp(alias->prefix, "/") == 0 ? r->uri : r->uri + matched;
+    return matched > 0;
 }
 
-static char *map_pattern(request_rec *r, const wsgi_alias_t *alias)
+static int map_pattern(mapped_t *mapped, request_rec *r, const wsgi_alias_t *alias)
 {
     ap_regmatch_t matches[MAX_SUBSTITUTIONS];
-    const char *target, *rest;
 
     if (ap_regexec(alias->pattern, r->uri, MAX_SUBSTITUTIONS, matches, 0) != 0 || matches[0].rm_eo <= 0) {
-        return NULL;
+        return 0;
     }
-    target = ap_pregsub(r->pool, alias->target, r->uri, MAX_SUBSTITUTIONS, matches);
-    if (target == NULL) {
-        return NULL;
+    mapped->target = ap_pregsub(r->pool, alias->target, r->uri, MAX_SUBSTITUTIONS, matches);
+    mapped->rest = matches[0].rm_eo == 1 && r->uri[0] == '/' ? r->uri : r->uri + matches[0].rm_eo;
+    return mapped->target != NULL;
+}
+
+/* An absolute path of a file that is the same however it is read: without empty segments, "." and "..". */
+static int is_plain(const char *path)
+{
+    while (*path == '/') {
+        apr_size_t len = strcspn(++path, "/");
+
+        if (len == 0 || (len == 1 && *path == '.') || (len == 2 && path[0] == '.' && path[1] == '.')) {
+            return 0;
+        }
+        path += len;
+        if (*path == '\0') {
+            return 1;
+        }
     }
-    rest = r->uri + matches[0].rm_eo;
-    if (matches[0].rm_eo == 1 && r->uri[0] == '/') {
-        rest = r->uri;
+    return 0;
+}
+
+/*
+ * Say where the script ends and its path info begins, when that is plain: the target is a file, and a path follows.
+ * Left together, as they have to be for a folder of scripts, Apache's directory walk asks the file system about each
+ * part of the path in every request to find it out.
+ */
+static void place(request_rec *r, const mapped_t *mapped)
+{
+    if (is_plain(mapped->target) && (*mapped->rest == '/' || *mapped->rest == '\0') &&
+        apr_stat(&r->finfo, mapped->target, APR_FINFO_MIN, r->pool) == APR_SUCCESS && r->finfo.filetype == APR_REG) {
+        char *path_info = apr_pstrdup(r->pool, mapped->rest);
+        wsgi_http_collapse_slashes(path_info);
+        r->filename = apr_pstrdup(r->pool, mapped->target);
+        r->path_info = path_info;
+        return;
     }
-    return apr_pstrcat(r->pool, target, rest, NULL);
+    r->finfo.filetype = APR_NOFILE; /* of the request's file nothing is known */
+    r->filename = apr_pstrcat(r->pool, mapped->target, mapped->rest, NULL);
 }
 
 static int translate(request_rec *r)
@@ -73,10 +110,10 @@ static int translate(request_rec *r)
     }
     for (int i = 0; i < aliases->nelts; i++) {
         const wsgi_alias_t *alias = &APR_ARRAY_IDX(aliases, i, wsgi_alias_t);
-        char *filename = alias->prefix != NULL ? map_prefix(r, alias) : map_pattern(r, alias);
+        mapped_t mapped;
 
-        if (filename != NULL) {
-            r->filename = filename;
+        if (alias->prefix != NULL ? map_prefix(&mapped, r, alias) : map_pattern(&mapped, r, alias)) {
+            place(r, &mapped);
             r->handler = "wsgi-script";
             apr_table_setn(r->notes, "alias-forced-type", r->handler);
             ap_set_module_config(r->request_config, &wsgi_module, (void *)alias);

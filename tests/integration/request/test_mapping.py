@@ -23,6 +23,25 @@ WSGIScriptAlias /static-wins {root}/apps/environ.wsgi
   AcceptPathInfo Off
 </Location>
 Alias /plain {root}/htdocs
+WSGIScriptAlias /relative apps/environ.wsgi
+WSGIScriptAlias /winding {root}/./apps//../apps/environ.wsgi
+WSGIScriptAlias /linked {root}/linked/environ.wsgi
+WSGIScriptAlias /guarded {root}/guarded/environ.wsgi
+<Directory {root}/linked>
+  Options -FollowSymLinks
+</Directory>
+<Directory {root}/guarded>
+  AllowOverride FileInfo AuthConfig
+  <Files environ.wsgi>
+    SetEnv FROM_FILES yes
+  </Files>
+</Directory>
+"""
+HTACCESS = """
+SetEnv FROM_HTACCESS yes
+<If "%{REQUEST_URI} =~ m#/denied$#">
+  Require all denied
+</If>
 """
 
 
@@ -37,6 +56,14 @@ def server(make_server, mode):
         folder.chmod(0o755)
         (folder / "one.wsgi").write_text(source)
         (folder / "one.wsgi").chmod(0o644)
+    for name in ("linked", "guarded"):
+        (server.root / name).mkdir()
+        (server.root / name).chmod(0o755)
+    (server.root / "linked" / "environ.wsgi").symlink_to(server.root / "apps" / "environ.wsgi")
+    (server.root / "guarded" / "environ.wsgi").write_text(source)
+    (server.root / "guarded" / ".htaccess").write_text(HTACCESS)
+    for path in (server.root / "guarded").iterdir():
+        path.chmod(0o644)
     # Before the alias of `/`, which takes everything that is left.
     server.site.before = CONFIG + "".join("Alias /{0} {{root}}/htdocs/{0}\n".format(name) for name in ("cgi", "noexec", "typed"))
     return server.start()
@@ -59,6 +86,8 @@ def server(make_server, mode):
     ("/dir/environ.wsgi/x", "/dir/environ.wsgi", "/x"),
     ("/dir/environ.wsgi", "/dir/environ.wsgi", ""),
     ("/match/environ/x/y", "/match/environ", "/x/y"),
+    ("/winding/x", "/winding", "/x"),
+    ("/app/" + "long/" * 1200, "/app", "/" + "long/" * 1200),
     ("/cgi/one.wsgi/a/b", "/cgi/one.wsgi", "/a/b"),
     ("/typed/one.wsgi/a", "/typed/one.wsgi", "/a"),
 ])
@@ -91,6 +120,27 @@ def test_script_filename_is_the_mapped_file(server, client):
     assert client.get("/app/x").json()["environ"]["SCRIPT_FILENAME"] == str(server.root / "apps" / "environ.wsgi")
     assert client.get("/cgi/one.wsgi/x").json()["environ"]["SCRIPT_FILENAME"] == str(server.root / "htdocs/cgi/one.wsgi")
     assert client.get("/app").json()["environ"]["DOCUMENT_ROOT"] == str(server.root / "htdocs")
+
+
+@pytest.mark.parametrize("path", ["/guarded", "/guarded/", "/guarded/a/b"])
+def test_sections_and_htaccess_of_the_folder_apply(client, path):
+    environ = client.get(path).json()["environ"]
+    assert (environ["FROM_FILES"], environ["FROM_HTACCESS"]) == ("yes", "yes")
+
+
+def test_access_rules_of_htaccess_apply(client):
+    assert [client.get(path).status for path in ("/guarded/denied", "/guarded/allowed")] == [403, 200]
+
+
+@pytest.mark.parametrize("path", ["/linked", "/linked/", "/linked/a/b"])
+def test_links_are_not_followed_where_that_is_off(client, path):
+    assert client.get(path).status == 403
+
+
+@pytest.mark.parametrize("path", ["/relative", "/relative/x"])
+def test_a_relative_target_is_no_script(server, client, path):
+    assert client.get(path).status == 404
+    server.log.expect("WSGI0135")
 
 
 def test_alias_wins_over_script_alias(client):
