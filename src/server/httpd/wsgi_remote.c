@@ -6,6 +6,7 @@
 #include "base/wsgi_clock.h"
 #include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_relay.h"
+#include "httpd/wsgi_startup.h"
 #include "httpd/wsgi_upload.h"
 #include "wire/wsgi_channel.h"
 #include "wire/wsgi_socket.h"
@@ -135,7 +136,8 @@ static int attempt(wsgi_outcome_t *outcome, remote_t *c)
  */
 static apr_uint64_t make_token(const request_rec *r, apr_time_t now)
 {
-    apr_uint64_t z = ((apr_uint64_t)getpid() << 40) ^ (apr_uint64_t)(apr_uintptr_t)r ^ ((apr_uint64_t)now << 20);
+    apr_uint64_t process = (apr_uint64_t)wsgi_startup_pid();
+    apr_uint64_t z = (process << 40) ^ (apr_uint64_t)(apr_uintptr_t)r ^ ((apr_uint64_t)now << 20);
 
     z = (z ^ (z >> 30)) * APR_UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * APR_UINT64_C(0x94d049bb133111eb);

@@ -40,6 +40,7 @@ static struct {
     wsgi_host_t host;
     const wsgi_bridge_t *bridge; /* NULL: no Python in this process */
     wsgi_runtime_t *runtime;
+    pid_t pid;                   /* of a child */
     int is_threaded;             /* MPM */
     atomic_int running;          /* embedded requests */
     atomic_int is_stopping;      /* STOP_*: the end of embedded Python */
@@ -59,6 +60,11 @@ const wsgi_endpoint_t *wsgi_startup_endpoint(const wsgi_definition_t *definition
 int wsgi_startup_generation(void)
 {
     return process.apache.generation;
+}
+
+pid_t wsgi_startup_pid(void)
+{
+    return process.pid;
 }
 
 void wsgi_startup_enter_request(void)
@@ -356,6 +362,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
 {
     const wsgi_setup_t *setup = process.setup;
 
+    process.pid = getpid();
     if (setup == NULL) {
         return;
     }

@@ -1,6 +1,8 @@
 #ifndef WSGI_STARTUP_H
 #define WSGI_STARTUP_H
 
+#include <sys/types.h>
+
 #include "base/wsgi_bridge.h"
 #include "config/wsgi_config.h"
 #include "daemon/wsgi_supervisor.h"
@@ -22,6 +24,9 @@ const wsgi_endpoint_t *wsgi_startup_endpoint(const wsgi_definition_t *definition
  * Number of this configuration, rising with each restart; a worker tells by it what a server index counts in.
  */
 int wsgi_startup_generation(void);
+
+/** Of this child: getpid() asks the kernel each time. Constant once requests are served. */
+pid_t wsgi_startup_pid(void);
 
 /** Around the execution of embedded requests: Python is not stopped under them. Any thread. */
 void wsgi_startup_enter_request(void);

@@ -10,12 +10,12 @@
 #include <http_request.h>
 #include <http_ssl.h>
 #include <string.h>
-#include <unistd.h>
 #include <util_filter.h>
 #include <util_script.h>
 
 #include "base/wsgi_httprules.h"
 #include "config/wsgi_config.h"
+#include "httpd/wsgi_startup.h"
 
 enum { OWN_VARIABLES = 40 }; /* upper bound for those that are neither headers nor from the environment table */
 
@@ -219,7 +219,7 @@ static void add_module(wsgi_fields_t *variables, request_rec *r)
     }
     ADD(variables, "mod_wsgi.listener_host", listener_host(c));
     ADD(variables, "mod_wsgi.listener_port", apr_itoa(r->pool, c->local_addr->port));
-    ADD(variables, "mod_wsgi.server_pid", apr_ltoa(r->pool, (long)getpid()));
+    ADD(variables, "mod_wsgi.server_pid", apr_ltoa(r->pool, (long)wsgi_startup_pid()));
 }
 
 /* Headers that are not passed as HTTP_*, or not by default. @return 0 for an ordinary one */
