@@ -98,7 +98,7 @@ void wsgi_renewal_on_ready(wsgi_keeper_t *k, wsgi_proc_t *proc)
 void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_control_message_t *message)
 {
     wsgi_report_t report;
-    int index;
+    int index, known = k->warm.count;
 
     if (!wsgi_warm_decode(&report, message)) {
         return;
@@ -107,7 +107,9 @@ void wsgi_renewal_on_loaded(wsgi_keeper_t *k, wsgi_proc_t *proc, const wsgi_cont
     index = wsgi_warm_add(&k->warm, report.application_group, report.script);
     if (index >= 0) {
         proc->versions[index] = report.version;
-        wsgi_gauge_loaded(k, proc, (apr_time_t)report.version.when, wsgi_clock_now());
+        if (index >= known) { /* else it may have been loaded long before the request that it answers now */
+            wsgi_gauge_loaded(k, proc, (apr_time_t)report.version.when, wsgi_clock_now());
+        }
         wsgi_proctable_compare_versions(&k->table, proc, index, script_reload);
         spread_to_all(k);
     }
