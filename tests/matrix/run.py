@@ -4,6 +4,7 @@ Pythons: those on PATH, in ~/.pyenv, named with --python; and with --suite those
 Apache, and its own Python built without GIL. A row is only what ran; a Python that could not be had is listed with the reason.
 """
 import argparse
+import fcntl
 import glob
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List
 
@@ -142,6 +144,36 @@ def end(number, frame) -> None:
     sys.exit(128 + number)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One matrix at a time: a second one would mount over the first, and replace its rows."""
+    with open(str(folder / "lock"), "w") as held: # the lock ends with the file, or with this program
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("./dev matrix: another one runs in this checkout")
+        yield
+
+
+def all_rows(given: argparse.Namespace, folder: Path) -> List[Row]:
+    """Run what is asked for."""
+    ledger = Ledger(folder / "rows.json", given.resume)
+    tests = QUICK if given.quick else TESTS
+    mpms = given.mpm or (["event"] if given.quick else ["event", "worker", "prefork"])
+    rows = [("here", "-", "-", "-", "not to be had: %s does not start" % path) for path in given.python if not startable(path, given.suite)]
+    for python in [path for path in given.python if version(here(), path)] if given.only else local_pythons(given.python):
+        rows += run_under_all(here(), python, mpms, tests, folder, ledger)
+    for suite in given.suite:
+        log = folder / (suite + ".log")
+        try:
+            with debian(suite, Path(given.roots) / suite, log) as place:
+                for python in suite_pythons(place, given, log):
+                    rows += run_under_all(place, python, mpms, tests, folder, ledger)
+        except RuntimeError as error:
+            rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
+    return rows
+
+
 def main() -> int:
     signal.signal(signal.SIGINT, end) # also when started in the background, where it is ignored, by what is started too
     signal.signal(signal.SIGTERM, end)
@@ -158,20 +190,8 @@ def main() -> int:
     given = parser.parse_args()
     folder = TOP / ".dev" / "matrix"
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(folder / "rows.json", given.resume)
-    tests = QUICK if given.quick else TESTS
-    mpms = given.mpm or (["event"] if given.quick else ["event", "worker", "prefork"])
-    rows = [("here", "-", "-", "-", "not to be had: %s does not start" % path) for path in given.python if not startable(path, given.suite)]
-    for python in [path for path in given.python if version(here(), path)] if given.only else local_pythons(given.python):
-        rows += run_under_all(here(), python, mpms, tests, folder, ledger)
-    for suite in given.suite:
-        log = folder / (suite + ".log")
-        try:
-            with debian(suite, Path(given.roots) / suite, log) as place:
-                for python in suite_pythons(place, given, log):
-                    rows += run_under_all(place, python, mpms, tests, folder, ledger)
-        except RuntimeError as error:
-            rows.append((suite, "-", "-", "-", "not to be had: %s" % error))
+    with alone(folder):
+        rows = all_rows(given, folder)
     print(show(rows))
     return 0 if all(good(row) for row in rows) else 1
 
