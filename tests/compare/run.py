@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +45,15 @@ class Subject:
         for answer in answers:
             answer.body = self.without_own(answer.body.decode("latin-1")).encode("latin-1")
             answer.headers = [(name, re.sub('nonce="[^"]*"', "nonce", self.without_own(value))) for name, value in answer.headers]
-        return answers, LEVEL.findall(self.server.log.all()[seen:])
+        return answers, LEVEL.findall(self.settled_log()[seen:])
+
+    def settled_log(self) -> str:
+        """The log when nothing is added to it any more: a daemon may write after the client has its answer."""
+        log, before = self.server.log.all(), None
+        while log != before:
+            time.sleep(0.02)
+            log, before = self.server.log.all(), log
+        return log
 
     def without_own(self, text: str) -> str:
         """Put names in place of what is this server's own."""

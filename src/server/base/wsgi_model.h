@@ -26,6 +26,7 @@ typedef struct {
     const char *handler;           /* Apache handler name, e.g. wsgi-script */
     int is_handler_script;         /* script was bound by WSGIHandlerScript */
     int script_reloading;
+    apr_time_t script_mtime;       /* of the script, as Apache saw it for this request; microseconds, 0: it did not */
     int ignore_activity;
     int enable_sendfile;
     int error_override;            /* used by the Apache child only */

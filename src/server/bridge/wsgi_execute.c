@@ -63,6 +63,24 @@ static void report_unavailable(const run_t *run)
     log_request(run, WSGI_LOG_ERR, APR_SUCCESS, text);
 }
 
+/*
+ * What Apache has found out about the file on its way here need not be asked again, if it agrees with what is loaded; a
+ * request that has waited may know less than we do.
+ */
+static void look_at_file(run_t *run)
+{
+    const wsgi_route_t *route = run->request->route;
+
+    if (!route->script_reloading) {
+        run->on_disk = -1;
+    } else if (route->script_mtime > 0 && wsgi_script_is_current(run->script, route->script_mtime)) {
+        run->on_disk = route->script_mtime;
+    } else {
+        run->on_disk = wsgi_script_on_disk(run->script);
+    }
+    run->was_current = wsgi_script_is_current(run->script, run->on_disk);
+}
+
 static int find_place(run_t *run)
 {
     const wsgi_route_t *route = run->request->route;
@@ -74,8 +92,7 @@ static int find_place(run_t *run)
         report_unavailable(run);
         return -1;
     }
-    run->on_disk = route->script_reloading ? wsgi_script_on_disk(run->script) : -1;
-    run->was_current = wsgi_script_is_current(run->script, run->on_disk);
+    look_at_file(run);
     return 0;
 }
 

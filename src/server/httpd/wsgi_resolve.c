@@ -177,6 +177,7 @@ void wsgi_resolve_route(wsgi_route_t *route, request_rec *r, const wsgi_handler_
     route->resource = mapped_file(r);
     route->script = handler != NULL ? handler->script : route->resource;
     route->handler = r->handler;
+    route->script_mtime = handler == NULL && (r->finfo.valid & APR_FINFO_MTIME) ? r->finfo.mtime : 0;
     route->is_handler_script = handler != NULL;
     route->script_reloading = config->script_reloading != WSGI_OFF;
     route->ignore_activity = config->ignore_activity == WSGI_ON;
