@@ -25,6 +25,13 @@ def test_values_follow_the_request(host):
         assert environ["HTTP_X_TEST"] == "v%d" % (number % 2)
 
 
+def test_the_template_leaves_nothing_behind(host):
+    """Room is made in it with keys that go, and with values that each request replaces."""
+    environ = environ_of(host)
+    assert [name for name, value in environ.items() if value is None or name.isdigit()] == []
+    assert len(environ) > 42 # the step that it makes room for
+
+
 def test_bytes_are_decoded_as_latin_1(host):
     assert environ_of(host, variables={"HTTP_X_TEST": r"\xff\xe4"})["HTTP_X_TEST"] == "\xff\xe4"
 

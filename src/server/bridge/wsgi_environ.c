@@ -20,6 +20,59 @@ static int put(wsgi_pystate_t *state, PyObject *environ, int name, PyObject *val
 
 #define PUT(state, environ, id, value) put(state, environ, WSGI_NAME_##id, value)
 
+/* Keys that fill() sets in every request. */
+static const int always_set[] = {
+    WSGI_NAME_SCRIPT_RELOADING, WSGI_NAME_ENABLE_SENDFILE,    WSGI_NAME_IGNORE_ACTIVITY, WSGI_NAME_REQUEST_START,
+    WSGI_NAME_SCRIPT_START,     WSGI_NAME_APPLICATION_START,  WSGI_NAME_THREAD_ID,       WSGI_NAME_THREAD_REQUESTS,
+    WSGI_NAME_TOTAL_REQUESTS,   WSGI_NAME_WSGI_URL_SCHEME,    WSGI_NAME_WSGI_INPUT,      WSGI_NAME_WSGI_ERRORS,
+};
+
+enum { CROWD = 42 }; /* entries of a dict that is full, and as large as one step below what a request needs */
+
+/* Put `count` keys in, or take them out. They are texts: a dict with any other key is a slower one for ever. */
+static int change_keys(PyObject *dict, Py_ssize_t count, int is_in)
+{
+    Py_ssize_t i;
+    int rc = 0;
+
+    for (i = 0; rc == 0 && i < count; i++) {
+        PyObject *key = PyUnicode_FromFormat("%zd", i);
+        rc = key == NULL ? -1 : is_in ? PyDict_SetItem(dict, key, Py_None) : PyDict_DelItem(dict, key);
+        Py_XDECREF(key);
+    }
+    return rc;
+}
+
+/*
+ * Make the table of a dict large enough for all variables of a request: a copy of it has the same size, and need not
+ * grow three times while it is filled. Python has no public way to ask for that. A dict grows when it is full of
+ * entries, those that were deleted included, to thrice the number that are left.
+ */
+static int make_room(PyObject *dict)
+{
+    Py_ssize_t missing = CROWD - PyDict_Size(dict);
+
+    return change_keys(dict, missing, 1) < 0 || change_keys(dict, missing, 0) < 0 || change_keys(dict, 1, 1) < 0 ||
+                   change_keys(dict, 1, 0) < 0
+               ? -1
+               : 0;
+}
+
+static PyObject *make_template(wsgi_pystate_t *state, PyObject *base)
+{
+    PyObject *template = PyDict_Copy(base);
+    size_t i;
+    int rc = template != NULL ? 0 : -1;
+
+    for (i = 0; rc == 0 && i < sizeof(always_set) / sizeof(always_set[0]); i++) {
+        rc = PyDict_SetItem(template, state->names[always_set[i]], Py_None);
+    }
+    if (rc < 0 || make_room(template) < 0) {
+        Py_CLEAR(template);
+    }
+    return template;
+}
+
 int wsgi_environ_prepare(wsgi_interp_t *interp)
 {
     const wsgi_runtime_settings_t *settings = interp->runtime->settings;
@@ -44,7 +97,8 @@ int wsgi_environ_prepare(wsgi_interp_t *interp)
         return -1;
     }
     state->base_environ = environ;
-    return 0;
+    state->environ_template = make_template(state, environ);
+    return state->environ_template != NULL ? 0 : -1;
 }
 
 /* ---- one request ---- */
@@ -201,7 +255,7 @@ static PyObject *complete(wsgi_call_t *call, PyObject *environ, int (*add_rest)(
 
 PyObject *wsgi_environ_build(wsgi_call_t *call)
 {
-    return complete(call, PyDict_Copy(call->state->base_environ), fill);
+    return complete(call, PyDict_Copy(call->state->environ_template), fill);
 }
 
 static int copy_common(wsgi_pystate_t *state, PyObject *environ)

@@ -166,6 +166,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->log_handler);
     Py_VISIT(state->active_requests);
     Py_VISIT(state->base_environ);
+    Py_VISIT(state->environ_template);
     return 0;
 }
 
@@ -186,6 +187,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->log_handler);
     Py_CLEAR(state->active_requests);
     Py_CLEAR(state->base_environ);
+    Py_CLEAR(state->environ_template);
     for (i = 0; i < WSGI_NAME_COUNT; i++) {
         Py_CLEAR(state->names[i]);
     }

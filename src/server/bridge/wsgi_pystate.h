@@ -81,6 +81,7 @@ typedef struct {
     PyObject *log_handler;     /* class LogHandler, NULL until somebody asks for it: it needs `logging` */
     PyObject *active_requests; /* dict: request id to request_data */
     PyObject *base_environ;    /* dict: items that are the same in every request */
+    PyObject *environ_template; /* dict: the same, room for the others, and None for some that are always set */
     wsgi_keys_t *keys;
     PyObject *names[WSGI_NAME_COUNT];
 } wsgi_pystate_t;
