@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import List
+from typing import Dict, List, Optional
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -83,9 +83,9 @@ class Faults:
         self.order("restart")
 
 
-def start() -> Server:
+def start(options: Dict[str, str]) -> Server:
     server = make(apps={"/": "app.wsgi"}, mode="daemon", children=4, config="WSGIChunkedRequest On\nTimeout 30\n",
-                  daemon={"processes": 2, "threads": 4, "graceful-timeout": 10, "maximum-requests": 400, "maximum-requests-jitter": 200})
+                  daemon={"processes": 2, "threads": 4, "graceful-timeout": 10, "maximum-requests": 400, "maximum-requests-jitter": 200, **options})
     shutil.copy(str(HERE / "app.wsgi"), str(server.root / "apps" / "app.wsgi"))
     (server.root / "apps" / "app.wsgi").chmod(0o644)
     return server.start()
@@ -93,8 +93,9 @@ def start() -> Server:
 
 def settle(server: Server) -> List[str]:
     """Wait until the group is complete and quiet; what is wrong then."""
+    count = 3 if server.site.daemon.get("preload") == "On" else 2 # with the template
     try:
-        server.wait_until(lambda: len(server.daemon_pids()) == 2 and len(server.daemon_pids(keepers=True)) == 1, 60, "one keeper and two workers")
+        server.wait_until(lambda: len(server.daemon_pids()) == count and len(server.daemon_pids(keepers=True)) == 1, 60, "one keeper and two workers")
     except AssertionError as error:
         return [str(error).splitlines()[0]]
     return [] if server.client().get("/?token=last").status == 200 else ["the last request failed"]
@@ -128,9 +129,13 @@ def finish(server: Server) -> List[str]:
     return server.leftovers()
 
 
-def run(seconds: float, seed: int) -> List[str]:
-    """One session. Returns what breaks the rule, [] when all is well; prints counts."""
-    server = start()
+def run(seconds: float, seed: int, options: Optional[Dict[str, str]] = None) -> List[str]:
+    """One session. Returns what breaks the rule, [] when all is well; prints counts.
+
+    Args:
+        options: further ones of the group.
+    """
+    server = start(options or {})
     crowd = Crowd(server, 10, seed)
     faults = Faults(server, random.Random(seed))
     end = time.monotonic() + seconds
@@ -153,8 +158,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
     parser.add_argument("seconds", nargs="?", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the group, e.g. preload=On; may be repeated")
     given = parser.parse_args()
-    problems = run(given.seconds, given.seed)
+    problems = run(given.seconds, given.seed, dict(word.split("=", 1) for word in given.option))
     print("\n".join(problems) if problems else "nothing unexplained")
     return 1 if problems else 0
 
