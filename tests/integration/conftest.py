@@ -14,7 +14,7 @@ def base_python(python_home) -> str:
     """A Python of the version that the applications run under."""
     if python_home:
         return os.path.join(python_home, "bin", "python3")
-    return os.path.join(sys.base_prefix, "bin", "python3")
+    return os.path.realpath(sys.executable) # behind the environment of the tests; python3 beside it may be another version
 
 
 @pytest.fixture(scope="session")
