@@ -72,6 +72,8 @@ def measure_cases(chosen: argparse.Namespace) -> dict:
 def main() -> int:
     chosen = arguments()
     environments.require_tools()
+    if chosen.freethreaded:
+        scaling.home_of(chosen.freethreaded) # better now than after half an hour
     results = {"about": report.surroundings(chosen), "cases": measure_cases(chosen)}
     report.write(results, chosen.out) # what is there stays, whatever happens to the rest
     for name, measure in (("memory", footprints.memory), ("start", footprints.start), ("hosts", footprints.hosts), ("calls", footprints.calls)):

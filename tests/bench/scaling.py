@@ -1,6 +1,7 @@
 """A free-threaded Python: how much more of a CPU-bound application two threads of one process do than one thread."""
 import os
 import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +23,16 @@ def build(python: str) -> Path:
     return folder / "build" / "mod_wsgi.so"
 
 
+def home_of(python: str) -> str:
+    """sys.prefix of a free-threaded Python; ends the program for any other."""
+    asked = subprocess.run([python, "-c", "import sys, sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0, sys.prefix)"],
+                           stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout
+    disabled, home = asked.strip().split(" ", 1)
+    if disabled != "1":
+        sys.exit("--freethreaded: %s has a GIL; a build made with --disable-gil is needed" % python)
+    return home
+
+
 def make_server(module: Path, home: str, threads: int) -> Server:
     site = Site(apps={"/": "bench.py"}, mode="daemon", daemon={"processes": 1, "threads": threads}, python_home=home, children=1, access_log=False,
                 wsgi_level="warn", before="WSGIFreeThreading On\n")
@@ -33,8 +44,7 @@ def make_server(module: Path, home: str, threads: int) -> Server:
 
 def measure(python: str, rounds: int, seconds: int) -> dict:
     """Requests per second by number of threads, medians."""
-    home = subprocess.run([python, "-c", "import sys, sysconfig; assert sysconfig.get_config_var('Py_GIL_DISABLED'), 'it has a GIL'; print(sys.prefix)"],
-                          stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout.strip()
+    home = home_of(python)
     module = build(os.path.realpath(python))
     running, rates = {}, {count: [] for count in COUNTS}
     try:

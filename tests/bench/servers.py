@@ -147,7 +147,7 @@ class Wsgi(Subject):
     def make_apache(self) -> Server:
         mode = self.name.rpartition("-")[2]
         group = {"processes": self.workers, "threads": THREADS} if mode == "daemon" else {}
-        server = make(apps={"/": "bench.py"}, mode=mode, before="WSGIChunkedRequest On\n", daemon=group, python_home=sys.prefix, **self.site())
+        server = make(apps={"/": "bench.py"}, mode=mode, before="WSGIChunkedRequest On\n", daemon=group, python_home=str(environments.peers()), **self.site())
         server.module = self.module or server.module
         return server
 
