@@ -8,7 +8,8 @@ from chaos.run import run
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 
 
+@pytest.mark.parametrize("preload", ["Off", "On"])
 @pytest.mark.parametrize("seed", [SEED])
-def test_nothing_is_unexplained(wsgi_module, seed, monkeypatch):
+def test_nothing_is_unexplained(wsgi_module, seed, preload, monkeypatch):
     monkeypatch.setenv("WSGI_MODULE", str(wsgi_module))
-    assert run(15, seed) == []
+    assert run(15, seed, {"preload": preload}) == []
