@@ -79,8 +79,13 @@ void wsgi_templates_complete(wsgi_keeper_t *k, apr_time_t now)
 {
     wsgi_proc_t *newest = wsgi_proctable_newest_template(&k->table);
 
-    if (k->preloads && newest != NULL && now >= k->succession.next_start
-        && wsgi_proctable_count(&k->table, WSGI_PROC_TEMPLATE_STARTING) == 0 && is_outgrown(k, newest)) {
+    if (!k->preloads || now < k->succession.next_start
+        || wsgi_proctable_count(&k->table, WSGI_PROC_TEMPLATE_STARTING) > 0) {
+        return;
+    }
+    if (newest == NULL) {
+        start(k);
+    } else if (is_outgrown(k, newest)) {
         newest->warm = k->warm.count; /* if this attempt fails, the next one waits for another script */
         start(k);
     }

@@ -10,7 +10,7 @@ enum { WSGI_TEMPLATES = 4 }; /* at once: one that is used, one that is being mad
 /** Adopt what templates make. Where the system cannot do that, it is logged (WSGI0216), and workers do without. */
 void wsgi_templates_init(wsgi_keeper_t *k);
 
-/** Have a template that knows the scripts which workers have answered with since it was made; those workers stay. */
+/** Have a template, and one that knows the scripts which workers have answered with since it was made; these stay. */
 void wsgi_templates_complete(wsgi_keeper_t *k, apr_time_t now);
 
 /** Whether the next worker has to wait for a template. */

@@ -123,9 +123,9 @@ def test_template_that_is_killed(preloaded):
     template, = templates(server)
     os.kill(template, signal.SIGKILL)
     server.log.wait_for("Process {} of .* killed".format(template))
+    server.wait_until(lambda: len(templates(server)) == 2, 30, "another template")
     assert ask(server)["pid"] == worker
     os.kill(worker, signal.SIGKILL)
-    server.wait_until(lambda: len(templates(server)) == 2, 30, "another template")
     assert ask(server)["loaded_by"] == templates(server)[1] != template
     server.log.allow("WSGI0252") # both died young
 
