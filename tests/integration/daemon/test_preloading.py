@@ -80,8 +80,7 @@ def test_a_lost_worker_is_followed_by_one_of_the_same_template(preloaded):
     first, second = all_workers(server, 2)
     template, = templates(server)
     os.kill(first, signal.SIGKILL)
-    server.wait_until(lambda: len(workers(server)) == 2 and first not in workers(server), 30, "another worker")
-    third, = workers(server) - {second}
+    third, = server.wait_until(lambda: workers(server) - {first, second}, 30, "another worker")
     answers = answers_of(server, {second, third})
     assert {answer["loaded_by"] for answer in answers.values()} == {template}
     assert templates(server) == [template]
