@@ -17,7 +17,7 @@ def test_memory_is_flat(build, script, callable, plan):
         if host.build.sanitized:
             pytest.skip("a sanitizer keeps freed memory")
         host.prepare(APPS / script, callable, "sub", plan={"discard": 1, "log_level": 1, **plan})
-        host.command("run_many 4000 2")
+        host.command("run_many 20000 2") # until caches and free lists are as full as they get
         before = host.value("rss")
         host.command("run_many 20000 2")
         assert host.value("rss") - before < (FREE_THREADED_GROWTH if build.can_be_free_threaded else GROWTH)

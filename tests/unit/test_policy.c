@@ -240,9 +240,120 @@ static void scatters_limits_within_their_jitter(void)
     CHECK_TIME(off.restart_interval, 0);
 }
 
+/* ---- two causes ---- */
+
+static wsgi_group_t everything_limited(void)
+{
+    wsgi_group_t group = { .name = "app", .threads = 1, .processes = 1,
+                           .maximum_requests = 10,
+                           .restart_interval = SECONDS(100),
+                           .inactivity_timeout = SECONDS(100),
+                           .request_timeout = SECONDS(100),
+                           .startup_timeout = SECONDS(100),
+                           .deadlock_timeout = SECONDS(100),
+                           .graceful_timeout = SECONDS(15) };
+
+    return group;
+}
+
+/* Of a process that has just begun, has one request, and gives no cause. */
+static wsgi_activity_t nothing_wrong(void)
+{
+    wsgi_activity_t seen = { .started = NOW, .active = 1, .last_activity = NOW, .last_probe = NOW, .startup_begun = NOW };
+
+    return seen;
+}
+
+static void cause_requests(wsgi_activity_t *seen) { seen->served = 10; }
+static void cause_interval(wsgi_activity_t *seen) { seen->started = NOW - SECONDS(100); }
+static void cause_inactivity(wsgi_activity_t *seen) { seen->last_activity = NOW - SECONDS(100); seen->stale = 1; }
+static void cause_request(wsgi_activity_t *seen) { seen->has_wedged_request = 1; }
+static void cause_startup(wsgi_activity_t *seen) { seen->startup_begun = NOW - SECONDS(100); }
+static void cause_deadlock(wsgi_activity_t *seen) { seen->last_probe = NOW - SECONDS(100); }
+static void cause_cpu(wsgi_activity_t *seen) { seen->cpu_limit_reached = 1; }
+static void cause_leave(wsgi_activity_t *seen) { seen->asked_to_leave = 1; }
+static void cause_end(wsgi_activity_t *seen) { seen->told_to_end = 1; }
+
+/* In the order of their rank: of two at once the first in this list is the reason. */
+static const struct {
+    void (*set)(wsgi_activity_t *seen);
+    const char *reason;
+    wsgi_action_t action;
+    int acts_on_retired;
+} causes[] = {
+    { cause_end, "shutdown_signal", WSGI_STOP, 1 },
+    { cause_startup, "startup_timeout", WSGI_STOP, 0 },
+    { cause_deadlock, "deadlock_timeout", WSGI_STOP, 1 },
+    { cause_request, "request_timeout", WSGI_REPLACE, 0 },
+    { cause_interval, "restart_interval", WSGI_REPLACE, 0 },
+    { cause_inactivity, "inactivity_timeout", WSGI_REPLACE, 1 }, /* it leaves nothing to wait for */
+    { cause_requests, "maximum_requests", WSGI_REPLACE, 0 },
+    { cause_cpu, "cpu_time_limit", WSGI_REPLACE, 0 },
+    { cause_leave, "graceful_signal", WSGI_REPLACE, 0 },
+};
+
+enum { CAUSES = sizeof(causes) / sizeof(causes[0]) };
+
+static void of_two_causes_at_once_one_counts(void)
+{
+    wsgi_group_t group = everything_limited();
+
+    for (int a = 0; a < CAUSES; a++) {
+        for (int b = 0; b < CAUSES; b++) {
+            wsgi_activity_t seen = nothing_wrong();
+            causes[a].set(&seen);
+            causes[b].set(&seen);
+            CHECK_STR(wsgi_policy_decide(&group, &seen, NOW).reason, causes[a < b ? a : b].reason);
+            CHECK_INT(wsgi_policy_decide(&group, &seen, NOW).action, causes[a < b ? a : b].action);
+        }
+    }
+}
+
+/* The first one has asked for a replacement, which is under way. */
+static void while_it_is_replaced_only_what_stops_counts(void)
+{
+    wsgi_group_t group = everything_limited();
+
+    for (int a = 0; a < CAUSES; a++) {
+        for (int b = 0; b < CAUSES && causes[a].action == WSGI_REPLACE; b++) {
+            wsgi_activity_t seen = nothing_wrong();
+            int stops = causes[b].action == WSGI_STOP;
+            causes[a].set(&seen);
+            causes[b].set(&seen);
+            seen.replacing = 1;
+            CHECK_INT(wsgi_policy_decide(&group, &seen, NOW).action, stops ? WSGI_STOP : WSGI_KEEP);
+            CHECK_STR(wsgi_policy_decide(&group, &seen, NOW).reason, stops ? causes[b].reason : NULL);
+        }
+    }
+}
+
+/* The first one has retired it, and its window is open. Its reason stays, but for what no request survives. */
+static void once_retired_the_first_reason_stays(void)
+{
+    wsgi_group_t group = everything_limited();
+
+    for (int a = 0; a < CAUSES; a++) {
+        for (int b = 0; b < CAUSES && causes[a].action == WSGI_REPLACE && causes[a].set != cause_inactivity; b++) {
+            wsgi_activity_t seen = nothing_wrong();
+            wsgi_decision_t got;
+            causes[a].set(&seen);
+            causes[b].set(&seen);
+            seen.retired = NOW;
+            seen.reason = causes[a].reason;
+            got = wsgi_policy_decide(&group, &seen, NOW);
+            CHECK_INT(got.action, causes[b].acts_on_retired ? WSGI_STOP : WSGI_KEEP);
+            CHECK_STR(got.reason, !causes[b].acts_on_retired ? NULL
+                                  : causes[b].set == cause_deadlock ? "deadlock_timeout" : causes[a].reason);
+        }
+    }
+}
+
 int main(void)
 {
     TAP_RUN(scatters_limits_within_their_jitter);
+    TAP_RUN(of_two_causes_at_once_one_counts);
+    TAP_RUN(while_it_is_replaced_only_what_stops_counts);
+    TAP_RUN(once_retired_the_first_reason_stays);
     TAP_RUN(keeps_going_without_limits);
     TAP_RUN(is_replaced_at_the_request_limit);
     TAP_RUN(asks_for_one_replacement_only);

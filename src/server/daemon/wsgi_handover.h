@@ -49,8 +49,6 @@ typedef struct {
     void (*leave_apache)(void *context, const wsgi_group_t *group);
     /** After that: whether the processes of the group write their log to this descriptor. */
     int (*is_log)(void *context, int fd);
-    /** In a new keeper: whether its group may use memory that Apache shares with its children. */
-    int (*may_share)(void *context, const wsgi_group_t *group, const void *start, const void *end);
     /** In a new worker, before Python starts: send its log to the log of the group's virtual host. */
     void (*adopt_log)(void *context, const wsgi_group_t *group);
     /** In the parent, while pconf is cleared: Apache stops or restarts hard, so clients are gone. */

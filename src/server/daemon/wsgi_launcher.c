@@ -83,10 +83,8 @@ static void leave_parent(wsgi_retained_t *retained, const wsgi_keeperproc_t *sel
 static int is_shared(void *context, const void *start, const void *end)
 {
     const wsgi_keeperproc_t *self = context;
-    const wsgi_apache_t *apache = &self->current->apache;
 
-    return wsgi_board_lies_in(self->endpoint->board, start, end)
-           || apache->may_share(apache->context, self->plan->group, start, end);
+    return wsgi_board_lies_in(self->endpoint->board, start, end);
 }
 
 /* Likewise: what the parent has open, and the memory that it shares with Apache's children. */

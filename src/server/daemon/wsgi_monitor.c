@@ -25,7 +25,7 @@ struct wsgi_monitor_t {
     interrupted_t *interrupted; /* group->threads */
     _Atomic apr_int64_t last_activity, startup_begun, last_probe;
     _Atomic int script_available, cpu_limit, asked_to_leave;
-    int replacing;             /* main thread only */
+    int replacing, told_to_end;/* main thread only */
 };
 
 wsgi_monitor_t *wsgi_monitor_create(const wsgi_group_t *group, const wsgi_log_sink_t *log, apr_pool_t *pprocess)
@@ -68,6 +68,11 @@ void wsgi_monitor_cpu_limit(wsgi_monitor_t *monitor)
 void wsgi_monitor_asked_to_leave(wsgi_monitor_t *monitor)
 {
     atomic_store(&monitor->asked_to_leave, 1);
+}
+
+void wsgi_monitor_told_to_end(wsgi_monitor_t *monitor)
+{
+    monitor->told_to_end = 1;
 }
 
 void wsgi_monitor_replacing(wsgi_monitor_t *monitor)
@@ -238,6 +243,7 @@ wsgi_activity_t wsgi_monitor_look(wsgi_monitor_t *monitor, const wsgi_threadpool
         .last_probe = atomic_load(&monitor->last_probe),
         .cpu_limit_reached = atomic_load(&monitor->cpu_limit),
         .asked_to_leave = atomic_load(&monitor->asked_to_leave),
+        .told_to_end = monitor->told_to_end,
         .replacing = monitor->replacing,
     };
 

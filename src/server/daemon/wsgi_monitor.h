@@ -26,6 +26,7 @@ void wsgi_monitor_script_available(wsgi_monitor_t *monitor); /* a script was loa
 void wsgi_monitor_activity(wsgi_monitor_t *monitor);         /* data moved */
 void wsgi_monitor_cpu_limit(wsgi_monitor_t *monitor);        /* SIGXCPU */
 void wsgi_monitor_asked_to_leave(wsgi_monitor_t *monitor);   /* SIGUSR1 */
+void wsgi_monitor_told_to_end(wsgi_monitor_t *monitor);      /* SIGTERM, SIGINT; main thread */
 void wsgi_monitor_replacing(wsgi_monitor_t *monitor);        /* the keeper was asked for a replacement */
 
 /** Let the watcher look at the threads of `pool`, NULL while there is none. */

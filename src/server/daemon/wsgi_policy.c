@@ -39,18 +39,6 @@ static wsgi_decision_t decision(wsgi_action_t action, const char *reason, apr_ti
     return result;
 }
 
-/* It accepts nothing more: stop once it is idle, or its window is over. */
-static wsgi_decision_t decide_retired(const wsgi_group_t *limits, const wsgi_activity_t *seen, apr_time_t now)
-{
-    apr_interval_time_t window = wsgi_policy_window(limits, seen->reason);
-    int busy = seen->active > seen->stale;
-
-    if (!busy || (window >= 0 && now >= seen->retired + window)) {
-        return decision(WSGI_STOP, seen->reason, 0);
-    }
-    return decision(WSGI_KEEP, NULL, window >= 0 ? seen->retired + window : 0);
-}
-
 static void look_again(apr_time_t *next, apr_time_t when)
 {
     if (*next == 0 || when < *next) {
@@ -69,6 +57,25 @@ static int is_over(apr_interval_time_t limit, apr_time_t since, apr_time_t now, 
     }
     look_again(next, since + limit);
     return 0;
+}
+
+/*
+ * It accepts nothing more: stop once it is idle, or its window is over, or none of its requests can get on. The reason
+ * why it was retired stays, unless there is that worse one.
+ */
+static wsgi_decision_t decide_retired(const wsgi_group_t *limits, const wsgi_activity_t *seen, apr_time_t now)
+{
+    apr_interval_time_t window = wsgi_policy_window(limits, seen->reason);
+    int busy = seen->active > seen->stale;
+    apr_time_t next = window >= 0 ? seen->retired + window : 0;
+
+    if (!busy || (window >= 0 && now >= next)) {
+        return decision(WSGI_STOP, seen->reason, 0);
+    }
+    if (is_over(limits->deadlock_timeout, seen->last_probe, now, &next)) {
+        return decision(WSGI_STOP, "deadlock_timeout", 0);
+    }
+    return decision(WSGI_KEEP, NULL, next);
 }
 
 /* What no request can survive, or nobody has to wait for. */
@@ -112,6 +119,9 @@ wsgi_decision_t wsgi_policy_decide(const wsgi_group_t *limits, const wsgi_activi
     apr_time_t next = 0;
     const char *reason;
 
+    if (seen->told_to_end) {
+        return decision(WSGI_STOP, seen->retired != 0 ? seen->reason : "shutdown_signal", 0);
+    }
     if (seen->retired != 0) {
         return decide_retired(limits, seen, now);
     }

@@ -26,6 +26,7 @@ typedef struct {
     apr_time_t last_probe;     /* the GIL could be had last, 0 not watched */
     int cpu_limit_reached;     /* SIGXCPU */
     int asked_to_leave;        /* SIGUSR1 */
+    int told_to_end;           /* SIGTERM, SIGINT: at once, whatever else there is */
     int has_wedged_request;    /* a request went past its time, and past its grace if there is one */
     int replacing;             /* a replacement was asked for: triggers are silent */
     apr_time_t retired;        /* accepts nothing since, 0 still accepting */

@@ -85,22 +85,19 @@ static void retire(wsgi_workerstate_t *w, const char *reason)
     }
 }
 
-/* @return a reason to shut down at once, NULL to go on */
-static const char *read_signals(wsgi_workerstate_t *w)
+static void read_signals(wsgi_workerstate_t *w)
 {
-    const char *stop = NULL;
     int signum;
 
     while ((signum = wsgi_signals_next(&w->signals)) >= 0) {
         if (signum == SIGTERM || signum == SIGINT) {
-            stop = "shutdown_signal";
+            wsgi_monitor_told_to_end(w->monitor);
         } else if (signum == SIGUSR1) {
             wsgi_monitor_asked_to_leave(w->monitor);
         } else if (signum == SIGXCPU) {
             wsgi_monitor_cpu_limit(w->monitor);
         }
     }
-    return stop;
 }
 
 static void read_keeper(wsgi_workerstate_t *w)
@@ -162,7 +159,6 @@ static const char *serve_until_told(wsgi_workerstate_t *w)
         struct pollfd fds[2] = { { .fd = w->signals.control, .events = POLLIN },
                                  { .fd = w->keeper.fd, .events = POLLIN } };
         wsgi_decision_t decided = decide(w);
-        const char *stop;
 
         if (decided.action == WSGI_STOP) {
             return decided.reason;
@@ -174,10 +170,7 @@ static const char *serve_until_told(wsgi_workerstate_t *w)
         if (poll(fds, 2, pause_until(w, decided.next)) < 0 && errno != EINTR) {
             return "signal_pipe_error";
         }
-        stop = read_signals(w);
-        if (stop != NULL) {
-            return stop;
-        }
+        read_signals(w);
         if (w->keeper.fd >= 0) {
             read_keeper(w);
         }

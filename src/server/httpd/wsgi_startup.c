@@ -6,7 +6,6 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <mpm_common.h>
-#include <scoreboard.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -106,15 +105,6 @@ static int is_log(void *context, int fd)
     return 0;
 }
 
-/* Metrics of the whole server are read from Apache's scoreboard; whoever gets it can write there, too. */
-static int may_share(void *context, const wsgi_group_t *group, const void *start, const void *end)
-{
-    const char *at = ap_exists_scoreboard_image() ? (const char *)ap_scoreboard_image->global : NULL;
-
-    (void)context;
-    return group->server_metrics && at >= (const char *)start && at < (const char *)end;
-}
-
 /* In a new keeper. As exec would do it: handlers go, ignored signals stay ignored. */
 static void leave_apache(void *context, const wsgi_group_t *group)
 {
@@ -208,7 +198,6 @@ static void lend_apache(wsgi_apache_t *apache, server_rec *main_server, apr_pool
                                .request_log = wsgi_hostlog_origin(&process.servers),
                                .leave_apache = leave_apache,
                                .is_log = is_log,
-                               .may_share = may_share,
                                .adopt_log = adopt_log,
                                .is_ungraceful = is_ungraceful };
 }

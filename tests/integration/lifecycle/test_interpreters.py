@@ -68,9 +68,12 @@ def test_equipment(server):
         assert len(answer["module_version"]) == 3
 
 
-def test_signal_registration_is_ignored(server):
-    assert server.client().get("/main/signal").json() == {"returned": 1} # the handler argument, SIG_IGN, comes back
+@pytest.mark.parametrize("path", ["/main", "/one"])
+def test_signal_registration_is_ignored(server, path):
+    """In whichever interpreter; the log says who tried."""
+    assert server.client().get(path + "/signal").json() == {"returned": 1} # the handler argument, SIG_IGN, comes back
     server.log.wait_for("(?i)signal.*{}".format(12))
+    server.log.wait_for("process.wsgi.*in application")
 
 
 @pytest.mark.parametrize("path", ["/main", "/one"])

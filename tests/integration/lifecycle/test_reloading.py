@@ -61,6 +61,18 @@ def test_touch_replaces_the_worker_or_reloads(server, mode):
     assert (first != second) is (mode == "daemon")
 
 
+def test_script_that_is_removed(server):
+    """Apache does not find it before anything else is looked at; when it is there again, it is served as it is then."""
+    assert version(server) == "one"
+    (server.root / "apps" / "version.wsgi").unlink()
+    for path in ("/", "/further/down"):
+        assert server.client().get(path).status == 404
+    server.log.expect("WSGI0135")
+    server.log.allow("WSGI0135")
+    change(server, "two")
+    assert version(server) == "two"
+
+
 def test_reloading_can_be_switched_off(server):
     assert version(server, "/fixed") == "one"
     change(server, "two")

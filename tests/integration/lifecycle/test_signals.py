@@ -1,5 +1,6 @@
 """Signals and what subscribers are told: in Apache children, in workers, in services, in each kind of interpreter."""
 import os
+import re
 import signal
 
 import pytest
@@ -176,3 +177,17 @@ class TestService:
         service.wait_until(lambda: notes(service, "handler"), 20, "its own handler")
         assert not notes(service, "signals")
         assert processes.alive(pid)
+
+
+def test_service_that_ends_at_once_is_started_with_growing_pauses(fresh_server):
+    """One line for each step, and no flood of processes."""
+    server = fresh_server.site("hello.wsgi", mode="embedded", config=(
+        "WSGIDaemonProcess service threads=0\nWSGIImportScript {root}/apps/service.py process-group=service application-group=%{GLOBAL}\n"))
+    server.write_app("service.py", "raise SystemExit(3)\n")
+    server.start()
+    server.wait_until(lambda: len(server.log.lines("WSGI0252: ")) >= 4, 30, "four messages about pauses")
+    pauses = [float(pause) for pause in re.findall(r"WSGI0252: .* started in ([0-9.]+) seconds", server.log.all())]
+    assert pauses[:4] == [0.2, 0.4, 0.8, 1.6]
+    starts = server.log.all().count("Starting a process of daemon process group 'service'")
+    assert starts <= len(pauses) + 3
+    server.log.allow("WSGI0252")
