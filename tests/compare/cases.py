@@ -1,6 +1,6 @@
 """The requests: bytes to be sent as they are, by name, for each site."""
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List, Sequence, Tuple
 
 
@@ -12,11 +12,13 @@ class Case:
         name: unique within its site.
         data: all that is sent.
         over_tls: to the port with TLS.
+        over_http2: ``data`` is the request as HTTP/1.1 would have it, with a body of known length, and is sent as HTTP/2.
     """
 
     name: str
     data: bytes
     over_tls: bool = False
+    over_http2: bool = False
 
 
 Headers = Sequence[Tuple[str, str]]
@@ -174,9 +176,26 @@ def flagged() -> List[Case]:
     return found
 
 
+def over_http2() -> List[Case]:
+    """Nothing of which a part arrives or not as time goes: a stream that is reset takes with it what was not sent yet."""
+    found = [request("method %s" % method, "/m", method=method, close=False) for method in METHODS if method not in ("TRACE", "get", "FOO", "X" * 40)]
+    found += [request("path %s" % path, path, close=False) for path in ("/", "/a//b", "/a%2Fb", "/a?x=1", "/sub/a;b=c")]
+    found += [request("header " + name, headers=headers, close=False) for name, headers in ODD_HEADERS
+              if name in ("repeated", "cookies", "authorization", "underscore", "range", "forwarded")]
+    found += [request("body %s" % how, method="POST", headers=[("X-Do", "read-" + how)], body=b"one\ntwo\nthree", close=False) for how in ("all", "lines")]
+    found.append(request("large body", method="POST", headers=[("X-Do", "read-sizes")], body=b"x" * 300000, close=False))
+    found += [doing(action, close=False) for action in (
+        "headers-repeated", "headers-connection", "headers-upgrade", "headers-etag", "status-204", "status-304", "status-404",
+        "status-custom", "status-302", "result-nothing", "result-raise", "result-exit", "result-write", "result-generator", "result-generatorraise",
+        "result-generatorlate", "result-large", "result-many", "result-closing", "file-plain", "file-offset")]
+    found.append(doing("file-plain", method="HEAD", close=False))
+    return [replace(case, over_http2=True) for case in found]
+
+
 def all_cases() -> dict:
     """Return site to list of cases."""
     general = [request("method %s" % method, "/m", method=method) for method in METHODS]
     general += [request("path %s" % path.replace("\xf6", "\\xf6"), path) for path in PATHS]
     general += [request("header " + name, headers=headers) for name, headers in ODD_HEADERS]
-    return {"general": general + bodies() + responses() + protocols(), "proxied": proxied(), "authenticated": authenticated(), "flagged": flagged()}
+    return {"general": general + bodies() + responses() + protocols(), "proxied": proxied(), "authenticated": authenticated(), "flagged": flagged(),
+            "http2": over_http2()}

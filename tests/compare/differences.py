@@ -12,7 +12,7 @@ from .wire import Answer
 EXPECTED = Path(__file__).with_name("expected.json")
 # Values that are never the same; that they are there, and of which type, is compared.
 VOLATILE = re.compile(r"mod_wsgi\.(\w+_start|request_id|connection_id|thread_id|thread_requests|total_requests|server_pid|version|daemon_\w+)$"
-                      r"|REMOTE_PORT$|SERVER_SOFTWARE$|SERVER_SIGNATURE$|UNIQUE_ID$")
+                      r"|REMOTE_PORT$|H2_STREAM_TAG$|SERVER_SOFTWARE$|SERVER_SIGNATURE$|UNIQUE_ID$")
 SKIPPED_HEADERS = {"date"}
 
 

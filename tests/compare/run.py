@@ -40,7 +40,10 @@ class Subject:
     def ask(self, case: cases.Case):
         """Return the responses and the levels of the messages."""
         seen = len(self.server.log.all())
-        data = wire.exchange(self.tls if case.over_tls else self.server.port, case.data, case.over_tls)
+        if case.over_http2:
+            data = wire.exchange_http2(self.server.port, case.data)
+        else:
+            data = wire.exchange(self.tls if case.over_tls else self.server.port, case.data, case.over_tls)
         answers = wire.take_apart(data, case.data.startswith(b"HEAD "))
         for answer in answers:
             answer.body = self.without_own(answer.body.decode("latin-1")).encode("latin-1")
@@ -51,7 +54,7 @@ class Subject:
         """The log when nothing is added to it any more: a daemon may write after the client has its answer."""
         log, before = self.server.log.all(), None
         while log != before:
-            time.sleep(0.02)
+            time.sleep(0.05)
             log, before = self.server.log.all(), log
         return log
 

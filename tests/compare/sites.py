@@ -98,5 +98,11 @@ WSGIScriptAlias / {root}/apps/app.wsgi
 </Location>
 """
 
-MODULES = ("authn_core", "auth_basic", "auth_digest", "authz_user", "ssl", "socache_shmcb")
-SITES = {"general": GENERAL, "proxied": PROXIED, "authenticated": AUTHENTICATED, "flagged": FLAGGED}
+HTTP2 = """
+Protocols h2c http/1.1
+WSGIScriptAlias /sub {root}/apps/app.wsgi
+WSGIScriptAlias / {root}/apps/app.wsgi
+"""
+
+MODULES = ("authn_core", "auth_basic", "auth_digest", "authz_user", "ssl", "socache_shmcb", "http2")
+SITES = {"general": GENERAL, "proxied": PROXIED, "authenticated": AUTHENTICATED, "flagged": FLAGGED, "http2": HTTP2}

@@ -1,6 +1,7 @@
 """Sends bytes as they are, and takes what comes back apart."""
 import socket
 import ssl
+import subprocess
 from dataclasses import dataclass, field
 from typing import List, Tuple
 
@@ -42,6 +43,22 @@ def exchange(port: int, data: bytes, over_tls: bool) -> bytes:
         except (ConnectionError, socket.timeout, ssl.SSLError) as error:
             received += b"\n<%s>" % type(error).__name__.encode()
         return received
+
+
+def exchange_http2(port: int, data: bytes) -> bytes:
+    """Send a request over HTTP/2 without TLS, by curl, and return status line, headers and body as it prints them."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = lines[0].split(" ", 2)
+    command = ["curl", "--silent", "--include", "--http2-prior-knowledge", "--path-as-is", "--max-time", str(SECONDS)]
+    command += ["--head"] if method == "HEAD" else ["--request", method]
+    for line in lines[1:]:
+        command += ["--header", line]
+    if body:
+        command += ["--data-binary", "@-", "--header", "Content-Type:", "--header", "Expect:"]
+    done = subprocess.run([*command, "http://127.0.0.1:%d%s" % (port, path)], input=body, stdout=subprocess.PIPE, check=False)
+    broken = b"" if done.returncode == 0 else b"\n<curl %d>" % done.returncode
+    return done.stdout + broken
 
 
 def unchunk(data: bytes) -> Tuple[bytes, bytes, bool]:

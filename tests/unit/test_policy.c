@@ -259,8 +259,9 @@ static wsgi_group_t everything_limited(void)
 /* Of a process that has just begun, has one request, and gives no cause. */
 static wsgi_activity_t nothing_wrong(void)
 {
-    wsgi_activity_t seen = { .started = NOW, .active = 1, .last_activity = NOW, .last_probe = NOW, .startup_begun = NOW };
+    wsgi_activity_t seen = { .started = NOW, .active = 1, .last_activity = NOW, .last_probe = NOW };
 
+    seen.startup_begun = NOW;
     return seen;
 }
 

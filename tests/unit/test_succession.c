@@ -234,7 +234,7 @@ static void judges_a_death(void)
         { "r", 5, KILLED, SECONDS(5) - 1, 0, WSGI_DEATH_SERVING },
         { "r", 5, EXITED_1, SECONDS(1), 0, WSGI_DEATH_SERVING },
         { "r", 5, EXITED_0, SECONDS(1), 0, WSGI_DEATH_DUE },           /* in order */
-        { "r", 0, EXITED_0, SECONDS(1), 0, WSGI_DEATH_SERVING },       /* a service's script has ended */
+        { "r", 0, EXITED_0, SECONDS(1), 0, WSGI_DEATH_UNREADY },       /* a service's script has ended */
         { "s", 5, EXITED_0, SECONDS(1), 0, WSGI_DEATH_UNREADY },       /* it should have become ready */
         { "s", 5, EXITED_1, SECONDS(1), 0, WSGI_DEATH_UNREADY },
         { "s", 5, KILLED, SECONDS(60), 0, WSGI_DEATH_DUE },

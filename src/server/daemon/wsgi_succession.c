@@ -50,7 +50,7 @@ wsgi_death_t wsgi_succession_judge(const wsgi_succession_t *s, wsgi_proctable_t 
     if (now - proc->birth >= WSGI_SUCCESSION_YOUNG || was_told(proc, group, status)) {
         return WSGI_DEATH_DUE;
     }
-    return wsgi_proc_is_starting(proc) ? WSGI_DEATH_UNREADY : WSGI_DEATH_SERVING;
+    return wsgi_proc_is_starting(proc) || group->threads == 0 ? WSGI_DEATH_UNREADY : WSGI_DEATH_SERVING;
 }
 
 void wsgi_succession_after(wsgi_succession_t *s, wsgi_death_t death, apr_time_t now)

@@ -31,7 +31,7 @@ typedef enum {
     WSGI_DEATH_DUE,     /* it was told to end, or lived long enough: the next one may start at once */
     WSGI_DEATH_SPARE,   /* a template that there is another for: nothing */
     WSGI_DEATH_REFUSED, /* it would not be ready without a script that others serve: as DUE, and nothing changes */
-    WSGI_DEATH_UNREADY, /* it died young, before it served: the next one is likely to fare no better */
+    WSGI_DEATH_UNREADY, /* it died young, before it served, or serves no requests: the next one may fare no better */
     WSGI_DEATH_SERVING  /* it died young, serving */
 } wsgi_death_t;
 
