@@ -187,8 +187,7 @@ def over_http2() -> List[Case]:
     found += [doing(action, close=False) for action in (
         "headers-repeated", "headers-connection", "headers-upgrade", "headers-etag", "status-204", "status-304", "status-404",
         "status-custom", "status-302", "result-nothing", "result-raise", "result-exit", "result-write", "result-generator", "result-generatorraise",
-        "result-generatorlate", "result-large", "result-many", "result-closing", "file-plain", "file-offset")]
-    found.append(doing("file-plain", method="HEAD", close=False))
+        "result-generatorlate", "result-large", "result-many", "result-closing")]
     return [replace(case, over_http2=True) for case in found]
 
 
