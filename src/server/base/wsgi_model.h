@@ -26,7 +26,11 @@ typedef struct {
     const char *handler;           /* Apache handler name, e.g. wsgi-script */
     int is_handler_script;         /* script was bound by WSGIHandlerScript */
     int script_reloading;
-    apr_time_t script_mtime;       /* of the script, as Apache saw it for this request; microseconds, 0: it did not */
+    /*
+     * Of the script as Apache saw it for this request, microseconds; 0: not known. In embedded mode only: until a
+     * worker takes the request others may have answered with newer code, which must not be followed by old code.
+     */
+    apr_time_t script_mtime;
     int ignore_activity;
     int enable_sendfile;
     int error_override;            /* used by the Apache child only */

@@ -263,8 +263,12 @@ void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *a
 {
     known_t *known = find_known(reload, script, application_group);
 
-    if (known != NULL) {
-        note_loaded(known);
+    if (known == NULL) {
+        return;
+    }
+    note_loaded(known);
+    if (atomic_load(&known->loaded_stamp) != known->version.stamp) {
+        (void)ask_keeper(reload); /* the file changed meanwhile, so nobody knows which of the versions this is */
     }
 }
 

@@ -34,7 +34,10 @@ void wsgi_reload_failed(wsgi_reload_t *reload, int for_good);
 /** A script will be loaded if it is not yet: notes the version of its file. Any thread. */
 void wsgi_reload_loading(wsgi_reload_t *reload, const char *script, const char *application_group);
 
-/** A script was loaded before any request, after wsgi_reload_loading(). Main thread. */
+/**
+ * A script was loaded before any request, after wsgi_reload_loading(). If its file changed meanwhile, the keeper is
+ * asked for a replacement of the workers. Any thread.
+ */
 void wsgi_reload_loaded(wsgi_reload_t *reload, const char *script, const char *application_group);
 
 /**

@@ -12,7 +12,7 @@
 typedef struct {
     unsigned char secret[WSGI_SECRET_BYTES]; /* first, so that it can be found before the rest is believed */
     apr_uint64_t token;
-    apr_int64_t request_start, queue_start, script_mtime;
+    apr_int64_t request_start, queue_start;
     apr_int32_t generation, server_index, client_port;
     apr_int32_t daemon_connects, daemon_restarts;
     apr_uint32_t field_count;
@@ -195,7 +195,6 @@ static request_fixed_t fixed_of(const wsgi_call_t *call)
         .token = call->token,
         .request_start = call->request_start,
         .queue_start = call->queue_start,
-        .script_mtime = call->route.script_mtime,
         .generation = call->origin.generation,
         .server_index = call->origin.server_index,
         .client_port = call->origin.client_port,
@@ -252,7 +251,6 @@ static void use_fixed(wsgi_call_t *call, const request_fixed_t *fixed)
     call->token = fixed->token;
     call->request_start = fixed->request_start;
     call->queue_start = fixed->queue_start;
-    call->route.script_mtime = fixed->script_mtime;
     call->origin.generation = fixed->generation;
     call->origin.server_index = fixed->server_index;
     call->origin.client_port = fixed->client_port;
