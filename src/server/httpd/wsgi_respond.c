@@ -10,6 +10,7 @@
 #include <util_filter.h>
 
 #include "base/wsgi_httprules.h"
+#include "httpd/wsgi_fileaccess.h"
 #include "httpd/wsgi_filepart.h"
 
 static int is_header(const wsgi_field_t *field, const char *name)
@@ -126,7 +127,7 @@ void wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t
         return;
     }
     if (file != NULL) {
-        apr_bucket_file_enable_mmap(apr_brigade_insert_file(bb, file, offset, length, r->pool), 0);
+        wsgi_fileaccess_choose(apr_brigade_insert_file(bb, file, offset, length, r->pool), r, length);
     }
     close(fd);
 }

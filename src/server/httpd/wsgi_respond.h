@@ -22,8 +22,8 @@ void wsgi_respond_head(request_rec *r, const wsgi_head_t *head, int from_daemon)
 void wsgi_respond_truncate(request_rec *r);
 
 /**
- * Add part of an open regular file to a brigade, to be sent like a static file. Not mapped into memory: it may be cut
- * meanwhile. The file offset of `fd` is not moved: whoever has the same open file may be using it.
+ * Add part of an open regular file to a brigade, to be sent like a static file, also when it is cut meanwhile. The file
+ * offset of `fd` is not moved: whoever has the same open file may be using it.
  * @param fd becomes the response's, which closes it
  */
 void wsgi_respond_file(apr_bucket_brigade *bb, request_rec *r, int fd, apr_off_t offset, apr_off_t length,
