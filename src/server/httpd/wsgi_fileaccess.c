@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    BLOCK_BYTES = 65536,      /* read at once: what one write of Apache takes, and still in the processor's cache then */
+    BLOCK_BYTES = 65536,      /* read at once: as much as Apache writes, and still in the processor's cache then */
     LEAST_MAPPED = 256 * 1024 /* setting up and taking down a mapping costs more than reading less than this */
 };
 
