@@ -383,6 +383,54 @@ static void send_that_nobody_takes_ends_at_the_timeout(void)
     CHECK(wsgi_clock_now() - before >= SHORT_TIMEOUT);
 }
 
+static int send_buffer(void)
+{
+    int size = 0;
+    socklen_t len = sizeof(size);
+
+    CHECK_INT(getsockopt(channel.fd, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+    return size;
+}
+
+static void send_something_large(void)
+{
+    size_t size = 8u << 20;
+    struct iovec block = { apr_pcalloc(tap.pool, size), size };
+
+    CHECK_INT(wsgi_channel_send(&channel, &block, 1, -1), APR_TIMEUP);
+}
+
+static void only_a_send_that_has_to_wait_gets_more_room(void)
+{
+    int small = 8192, before;
+    struct iovec block = { "little", 6 };
+
+    CHECK_INT(setsockopt(channel.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    before = send_buffer();
+    send_something_large();
+    CHECK_INT(send_buffer(), before); /* not unless it is allowed */
+    stop();
+    start();
+    CHECK_INT(setsockopt(channel.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    channel.may_widen = 1;
+    CHECK_INT(wsgi_channel_send(&channel, &block, 1, -1), APR_SUCCESS);
+    CHECK_INT(send_buffer(), before); /* nor for what fits */
+    send_something_large();
+    CHECK(send_buffer() > before);
+    CHECK_INT(channel.may_widen, 0);
+}
+
+static void room_that_is_there_is_not_made_less(void)
+{
+    int large = 1 << 20, before;
+
+    CHECK_INT(setsockopt(channel.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large)), 0);
+    before = send_buffer();
+    channel.may_widen = 1;
+    send_something_large();
+    CHECK_INT(send_buffer(), before);
+}
+
 /* The other side, which also wants to be read before it reads. */
 static size_t taken_by_other;
 
@@ -460,6 +508,8 @@ int main(void)
     TAP_RUN(sending_nothing_is_silent);
     TAP_RUN(sending_to_nobody_is_no_signal);
     TAP_RUN(send_that_nobody_takes_ends_at_the_timeout);
+    TAP_RUN(only_a_send_that_has_to_wait_gets_more_room);
+    TAP_RUN(room_that_is_there_is_not_made_less);
     TAP_RUN(two_sides_that_both_send_do_not_wait_for_each_other);
     TAP_RUN(failure_while_blocked_ends_the_send);
     return tap_done();

@@ -461,6 +461,7 @@ wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_
     c->peer = peer;
     c->pool = pcall;
     wsgi_channel_init(&c->channel, fd, 1, peer->socket_timeout, pcall);
+    c->channel.may_widen = peer->endpoint->group->send_buffer_size == 0;
     if (receive_request(c) && enter_chroot(c)) {
         c->body_ended = c->body == WSGI_BODY_NONE;
         wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);

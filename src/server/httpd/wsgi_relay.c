@@ -522,6 +522,7 @@ int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endp
     int status;
 
     c.bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    channel->may_widen = c.group->receive_buffer_size == 0; /* what a worker receives waits in this end's buffer */
     channel->while_blocked = read_while_blocked;
     channel->context = &c;
     while (!c.is_over) {

@@ -8,7 +8,7 @@
 #include "httpd/wsgi_hostlog.h"
 
 enum {
-    PIECE_BYTES = 65536, /* of a body in one frame */
+    PIECE_BYTES = 262144, /* of a body in one frame, if so much has come: each may wake a worker that waits */
     BLOCKS_PER_SEND = 64
 };
 

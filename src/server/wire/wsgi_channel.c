@@ -9,6 +9,7 @@
 
 #include "base/wsgi_clock.h"
 #include "wire/wsgi_passedfd.h"
+#include "wire/wsgi_socket.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* both sides ignore SIGPIPE */
@@ -273,6 +274,12 @@ apr_status_t wsgi_channel_send(wsgi_channel_t *channel, struct iovec *blocks, in
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             return errno;
+        }
+        if (channel->may_widen) {
+            channel->may_widen = 0;
+            if (wsgi_socket_widen(channel->fd)) {
+                continue;
+            }
         }
         rv = wait_to_send(channel);
         if (rv != APR_SUCCESS) {

@@ -24,6 +24,7 @@ struct wsgi_channel_t {
      */
     apr_status_t (*while_blocked)(void *context);
     void *context;
+    int may_widen;               /* a send that has to wait may have the system make more room for it, once */
     int is_unread;               /* set with APR_EOF: the other side went without having read all that was sent to it */
 
     /* private */

@@ -7,6 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Linux doubles it, to account for its own book-keeping, and cuts it to what net.core.wmem_max allows. */
+enum { WIDE_BYTES = 262144 };
+
 #ifdef __linux__
 
 int wsgi_socket_new(void)
@@ -95,6 +98,15 @@ int wsgi_socket_connect(int fd, const char *path)
     }
     memcpy(addr.sun_path, path, strlen(path) + 1);
     return connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+int wsgi_socket_widen(int fd)
+{
+    int wanted = WIDE_BYTES, size = 0;
+    socklen_t len = sizeof(size);
+
+    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0 && size < wanted
+           && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) == 0;
 }
 
 #ifdef SO_PEERCRED

@@ -18,6 +18,13 @@ int wsgi_socket_connect(int fd, const char *path);
 /** The user at the other end of a UNIX socket, as the system knows it. @return 0, or -1 and errno */
 int wsgi_socket_peer(int fd, uid_t *uid);
 
+/**
+ * Let a socket take more at once than the system's default, so that two sides that hand each other a large body wake
+ * each other less often. Costs kernel memory only while bytes wait to be read.
+ * @return whether there is more room now; not when there was as much before, or the system refuses
+ */
+int wsgi_socket_widen(int fd);
+
 /** A connected pair, blocking. @return 0, or -1 and errno */
 int wsgi_socket_pair(int fds[2]);
 

@@ -1,7 +1,9 @@
 """wsgi.input: every method, its limits and its errors."""
 import hashlib
+import io
 import json
 import os
+import random
 
 import pytest
 
@@ -72,7 +74,7 @@ def test_end_of_iteration(client):
     assert perform(client, "read", "next")[1]["error"] == "StopIteration"
 
 
-@pytest.mark.parametrize("size", [1, 8191, 8192, 8193, 65535, 65536, 65537, 1_000_000])
+@pytest.mark.parametrize("size", [1, 8191, 8192, 8193, 65535, 65536, 65537, 262143, 262144, 262145, 1_000_000, 9_000_001])
 def test_bodies_arrive_unchanged(client, size):
     body = os.urandom(size)
     response = client.post("/echo", body)
@@ -85,6 +87,24 @@ def test_long_lines_cross_every_buffer(client):
     lines = [b"x" * size + b"\n" for size in (1, 8191, 8192, 20000, 70000, 3)]
     results = perform(client, *["readline"] * 6, "read", body=b"".join(lines))
     assert results == [line.decode() for line in lines] + [""]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_methods_mixed_over_a_large_body(client, seed, chunked):
+    """Whatever the order of the calls and their sizes, each byte comes once and in its place."""
+    dice = random.Random(seed)
+    body = b"".join(bytes([97 + number % 26]) * int(10 ** dice.uniform(0, 5)) + b"\n" for number in range(120))
+    steps = ["{}:{}".format(dice.choice(["read", "readline", "readlines"]), int(10 ** dice.uniform(0, 5.3))) for _ in range(25)] + ["next", "iterate"]
+    model = io.BytesIO(body)
+    expected = [getattr(model, name)(int(size)) for name, size in (step.split(":") for step in steps[:25])] + [next(model, None), list(model)]
+    blocks = (body[start:start + 70001] for start in range(0, len(body), 70001))
+    results = perform(client, *steps, body=blocks if chunked else body, path="/chunked" if chunked else "/")
+    for step, got, wanted in zip(steps, results, expected):
+        if isinstance(wanted, list):
+            assert got == [line.decode() for line in wanted], step
+        else:
+            assert got == wanted.decode() if wanted is not None else got["error"] == "StopIteration", step
 
 
 @pytest.mark.parametrize("sizes", [[5], [1, 2, 3, 4000, 70000], [65536, 1]])
