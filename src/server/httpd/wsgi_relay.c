@@ -15,7 +15,7 @@
 
 enum {
     PIECE_BYTES = 65536, /* of a body in one bucket */
-    HOLD_BYTES = 65536,  /* output held back in the hope of the end, so that Apache can tell its length */
+    HOLD_BYTES = 262144, /* output held back: if the end comes, Apache can tell its length; else fewer writes */
     MOST_FILES = 16      /* in one response: each holds a descriptor of this process until it is sent */
 };
 
@@ -281,6 +281,16 @@ static apr_status_t on_head(relay_t *c)
     return APR_SUCCESS;
 }
 
+/* Pass on what is held once it is much, or as much as the administrator would have flushed. */
+static void pass_on_if_full(relay_t *c)
+{
+    int is_flush = c->unflushed + c->held >= c->group->response_buffer_size;
+
+    if (is_flush || c->held >= HOLD_BYTES) {
+        pass_on(c, is_flush);
+    }
+}
+
 /* Next piece of a DATA frame straight into memory that a bucket then owns; full, if the frame has so much. */
 static apr_status_t take_piece(relay_t *c)
 {
@@ -302,9 +312,7 @@ static apr_status_t take_piece(relay_t *c)
     APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_heap_create(buf, done, apr_bucket_free, list));
     c->held += done;
     c->is_dirty = 1;
-    if (c->held >= HOLD_BYTES) {
-        pass_on(c, c->unflushed + c->held >= c->group->response_buffer_size);
-    }
+    pass_on_if_full(c);
     return rv;
 }
 
