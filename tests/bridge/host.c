@@ -198,6 +198,8 @@ static int set_plan(host_t *host, const char *name, char *value)
         host->plan.read_limit = (size_t)atol(value);
     } else if (same(name, "read_status")) {
         host->plan.read_status = same(value, "timeup") ? APR_TIMEUP : same(value, "again") ? EAGAIN : atoi(value);
+    } else if (same(name, "tells")) {
+        host->plan.tells = atoi(value);
     } else if (same(name, "sends_before_abort")) {
         host->plan.sends_before_abort = atoi(value);
     } else if (same(name, "discard")) {

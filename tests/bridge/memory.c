@@ -72,6 +72,15 @@ static void note_block(memory_t *memory, size_t length)
     keep(&memory->blocks, digits, strlen(digits));
 }
 
+static void tell(size_t length)
+{
+    char text[40];
+    wsgi_record_t record = { .level = WSGI_LOG_INFO, .file = __FILE__, .line = __LINE__, .text = text };
+
+    snprintf(text, sizeof(text), "sent %zu", length);
+    memory_log("request", &record);
+}
+
 static apr_status_t send_blocks(wsgi_exchange_t *x, const wsgi_head_t *head, const struct iovec *blocks, int count,
                                 unsigned flags)
 {
@@ -98,6 +107,9 @@ static apr_status_t send_blocks(wsgi_exchange_t *x, const wsgi_head_t *head, con
         total += blocks[i].iov_len;
     }
     note_block(memory, total);
+    if (memory->plan->tells) {
+        tell(total);
+    }
     return APR_SUCCESS;
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     size_t read_limit;          /* most bytes handed out by one read, 0: as many as asked for */
     apr_status_t read_status;   /* after the body: an error instead of its end */
     int sends_before_abort;     /* -1: the client never leaves */
+    int tells;                  /* log a record for each transfer */
     int discard;                /* do not keep the response, for long runs */
     wsgi_change_t change;
     int log_level;              /* records above it are not wanted */

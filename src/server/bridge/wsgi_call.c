@@ -36,6 +36,7 @@ static void call_dealloc(PyObject *self)
     Py_XDECREF(call->data);
     Py_XDECREF(call->request_id);
     free(call->pending.data);
+    wsgi_outbox_clear(&call->outbox);
     pthread_mutex_destroy(&call->lock);
     type->tp_free(self);
     Py_DECREF(type);
@@ -81,6 +82,7 @@ wsgi_call_t *wsgi_call_new(wsgi_pystate_t *state, wsgi_thread_t *thread, const w
     call->request = request;
     call->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     call->exchange = exchange;
+    wsgi_outbox_init(&call->outbox, call);
     call->reply.declared = -1;
     call->errors_name = "<wsgi.errors>";
     call->data = PyDict_New();
@@ -147,6 +149,7 @@ void wsgi_call_finish(wsgi_call_t *call)
         call->exchange = NULL;
         pthread_mutex_unlock(&call->lock);
     }
+    wsgi_outbox_retire(call);
     call->request = NULL;
     Py_CLEAR(call->data);
 }

@@ -1,6 +1,7 @@
 #ifndef WSGI_CALL_H
 #define WSGI_CALL_H
 
+#include "bridge/wsgi_outbox.h"
 #include "bridge/wsgi_reply.h"
 #include "bridge/wsgi_script.h"
 #include "bridge/wsgi_thread.h"
@@ -39,6 +40,7 @@ struct wsgi_call_t {
     wsgi_exchange_t *exchange;     /* guarded by lock; NULL once the request is over */
     atomic_int head_sent;          /* written under lock */
     int last_sent;                 /* guarded by lock: WSGI_SEND_LAST was given to the exchange */
+    wsgi_outbox_t outbox;          /* guarded by lock: produced, not sent yet; the caller's after wsgi_call_finish() */
 
     WSGI_GUARDED(int) over;        /* nothing may be done for this request any more */
     WSGI_GUARDED(int) committed;   /* reply may not change any more */
@@ -80,7 +82,7 @@ void wsgi_call_activity(const wsgi_call_t *call);
 
 /**
  * End of the request: log what is pending on wsgi.errors, take the exchange away, let references go.
- * Waits until other threads have finished what they do with the exchange.
+ * Waits until other threads have finished what they do with the exchange. What is still held is not sent.
  */
 void wsgi_call_finish(wsgi_call_t *call);
 

@@ -2,6 +2,7 @@
 
 #include <apr_strings.h>
 #include <apr_time.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bridge/wsgi_environ.h"
@@ -19,10 +20,12 @@
  */
 #define PACKET_SIZE 65536
 
-/* A whole response in memory of the thread. */
+/* What is sent once Python is let go: the whole response or the rest of it. The head is in memory of the thread. */
 typedef struct {
     wsgi_head_t head;
-    struct iovec block;
+    struct iovec blocks[2]; /* of a list, copied behind the head; what was held */
+    int count;
+    char *held;             /* malloc'ed */
 } packet_t;
 
 /* What one request needs on its way; on the stack of its thread. */
@@ -38,8 +41,9 @@ typedef struct {
     PyObject *stale;     /* module to be replaced, NULL if none */
     wsgi_outcome_t outcome;
     int complete;        /* the response went out with WSGI_SEND_LAST */
-    int packed;          /* it is in `packet` */
+    int packed;          /* something is in `packet` */
     int head_sent;       /* before the packet */
+    apr_status_t failed; /* what was held could not be sent */
     packet_t packet;
 } run_t;
 
@@ -52,6 +56,11 @@ static void log_request(const run_t *run, wsgi_log_level_t level, apr_status_t s
     if (run->exchange->ops->log_enabled(run->exchange, level)) {
         run->exchange->ops->log(run->exchange, &record);
     }
+}
+
+static void log_loss(const run_t *run, apr_status_t rv)
+{
+    log_request(run, WSGI_LOG_TRACE1, rv, "The response could not be written: the client closed the connection.");
 }
 
 static void report_unavailable(const run_t *run)
@@ -365,8 +374,8 @@ static int pack(run_t *run, const wsgi_call_t *call, PyObject *items, apr_off_t 
     }
     memory = run->thread->buffer;
     copy_head(&run->packet.head, &call->head, &memory);
-    run->packet.block.iov_base = memory;
-    run->packet.block.iov_len = left;
+    run->packet.blocks[0] = (struct iovec){ memory, left };
+    run->packet.count = left > 0;
     for (i = 0; left > 0; i++) {
         PyObject *item = PyTuple_GET_ITEM(items, i);
         size_t length = (size_t)PyBytes_GET_SIZE(item) < left ? (size_t)PyBytes_GET_SIZE(item) : left;
@@ -378,6 +387,45 @@ static int pack(run_t *run, const wsgi_call_t *call, PyObject *items, apr_off_t 
     return 0;
 }
 
+/* There is no memory for a copy of the head. The call is over, so the exchange is ours. GIL held, given away. */
+static void send_held(run_t *run, const wsgi_call_t *call)
+{
+    const wsgi_outbox_t *outbox = &call->outbox;
+    struct iovec block = { outbox->data, outbox->length };
+    PyThreadState *tstate = PyEval_SaveThread();
+
+    run->failed = run->exchange->ops->send(run->exchange, &call->head, &block, block.iov_len > 0, WSGI_SEND_FLUSH);
+    run->head_sent = 1;
+    PyEval_RestoreThread(tstate);
+}
+
+/* What the call still holds leaves together with the end of the response. GIL held; the call is over. */
+static void pack_held(run_t *run, wsgi_call_t *call)
+{
+    wsgi_outbox_t *outbox = &call->outbox;
+    packet_t *packet = &run->packet;
+    char *memory;
+
+    run->failed = outbox->failed;
+    if (!outbox->is_waiting || run->failed != APR_SUCCESS) {
+        return;
+    }
+    if (!run->packed && !run->head_sent) {
+        if (wsgi_thread_reserve(run->thread, head_size(&call->head)) < 0) {
+            send_held(run, call);
+            return;
+        }
+        memory = run->thread->buffer;
+        copy_head(&packet->head, &call->head, &memory);
+    }
+    if (outbox->length > 0) {
+        packet->blocks[packet->count++] = (struct iovec){ outbox->data, outbox->length };
+        packet->held = outbox->data;
+        outbox->data = NULL;
+    }
+    run->packed = 1;
+}
+
 /* GIL not held, and nothing of Python left. */
 static void send_packet(run_t *run)
 {
@@ -386,11 +434,12 @@ static void send_packet(run_t *run)
     int last = run->outcome == WSGI_DONE;
     apr_status_t rv;
 
-    rv = exchange->ops->send(exchange, head, &run->packet.block, run->packet.block.iov_len > 0 ? 1 : 0,
+    rv = exchange->ops->send(exchange, head, run->packet.blocks, run->packet.count,
                              WSGI_SEND_FLUSH | (last ? WSGI_SEND_LAST : 0));
+    free(run->packet.held);
     run->complete = last;
     if (rv != APR_SUCCESS) {
-        log_request(run, WSGI_LOG_TRACE1, rv, "The response could not be written: the client closed the connection.");
+        log_loss(run, rv);
     } else if (run->runtime->host->activity != NULL && !run->request->route->ignore_activity) {
         run->runtime->host->activity(run->runtime->host->context);
     }
@@ -479,6 +528,7 @@ static wsgi_outcome_t run_application(run_t *run, wsgi_call_t *call, PyObject *a
         Py_DECREF(result);
     }
     if (call->timed) {
+        wsgi_response_settle(call);
         wsgi_events_request_finished(call, outcome == WSGI_TIMED_OUT  ? 504
                                            : outcome == WSGI_FAILED ? 500
                                                                     : call->reply.code);
@@ -513,6 +563,7 @@ static void run_call(run_t *run, wsgi_call_t *call)
     wsgi_call_finish(call);
     run->head_sent = call->head_sent;
     run->complete = call->last_sent;
+    pack_held(run, call);
 }
 
 wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *request, wsgi_exchange_t *exchange)
@@ -532,6 +583,10 @@ wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *reque
         wsgi_interp_leave();
     }
     wsgi_runtime_end_request(runtime);
+    if (run.failed != APR_SUCCESS && run.outcome == WSGI_DONE) { /* found out after the application's last block */
+        log_loss(&run, run.failed);
+        run.outcome = WSGI_TRUNCATED;
+    }
     if (run.packed) {
         send_packet(&run);
     }

@@ -2,16 +2,37 @@
 
 #include <unistd.h>
 
+#include "bridge/wsgi_call.h"
+
 /* Set in a process made by fork(), before it runs anything else; a handler of fork() has no argument. */
 static atomic_int forked;
+static wsgi_runtime_t *watched;
+
+/*
+ * The threads that send held output may have been in the middle of it, and whoever held a lock for that does not exist
+ * here. The request of the thread that forked is the one whose logs may still be written to.
+ */
+static void renew_locks(wsgi_runtime_t *runtime)
+{
+    wsgi_thread_t *thread = wsgi_thread_known(runtime);
+    wsgi_call_t *call = thread != NULL ? thread->call : NULL;
+
+    wsgi_flusher_forked(&runtime->flusher);
+    if (call != NULL) {
+        call->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+        wsgi_outbox_forked(&call->outbox);
+    }
+}
 
 static void note_fork(void)
 {
     atomic_store(&forked, 1);
+    renew_locks(watched);
 }
 
-int wsgi_forked_watch(void)
+int wsgi_forked_watch(wsgi_runtime_t *runtime)
 {
+    watched = runtime;
     return pthread_atfork(NULL, NULL, note_fork);
 }
 

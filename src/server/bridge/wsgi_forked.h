@@ -8,8 +8,8 @@
  * script. Whatever it does there, it must not come back to us and answer that request a second time, or serve others.
  */
 
-/** Notice forks from now on. Once per process. @return 0, or an error number */
-int wsgi_forked_watch(void);
+/** Notice forks from now on. Once per process. `runtime` is kept. @return 0, or an error number */
+int wsgi_forked_watch(wsgi_runtime_t *runtime);
 
 /** In a new process that the host made, to serve like its parent: it is no such process. */
 void wsgi_forked_by_host(void);

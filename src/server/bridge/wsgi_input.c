@@ -64,10 +64,12 @@ static int fetch(input_t *self, char *buffer, apr_size_t *length)
     wsgi_detached_t detached = wsgi_call_detach();
     apr_time_t before = call->timed ? apr_time_now() : 0;
     wsgi_exchange_t *exchange = wsgi_call_lock(call);
-    apr_status_t rv = exchange != NULL ? exchange->ops->read(exchange, buffer, length) : APR_EINVAL;
+    apr_status_t rv = APR_EINVAL;
     int over = exchange == NULL;
 
     if (!over) {
+        wsgi_outbox_empty(call); /* the client may wait for it before it sends more */
+        rv = exchange->ops->read(exchange, buffer, length);
         wsgi_call_activity(call);
     }
     wsgi_call_unlock(call);

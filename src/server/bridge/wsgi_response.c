@@ -5,7 +5,6 @@
 
 #include "bridge/wsgi_events.h"
 #include "bridge/wsgi_filewrapper.h"
-#include "bridge/wsgi_forked.h"
 #include "bridge/wsgi_pylog.h"
 #include "bridge/wsgi_reply.h"
 
@@ -164,34 +163,12 @@ apr_off_t wsgi_response_admit(wsgi_call_t *call, apr_off_t size)
     return limit;
 }
 
-apr_status_t wsgi_response_transfer(wsgi_call_t *call, const struct iovec *blocks, int count, unsigned flags)
-{
-    wsgi_exchange_t *exchange = wsgi_call_lock(call);
-    apr_status_t rv = APR_EGENERAL;
-
-    if (exchange == NULL) {
-        rv = APR_EINVAL;
-    } else if (wsgi_forked() || exchange->ops->aborted(exchange)) {
-        rv = APR_ECONNABORTED;
-    } else {
-        const wsgi_head_t *head = call->head_sent ? NULL : &call->head;
-        call->head_sent = 1;
-        call->last_sent |= (flags & WSGI_SEND_LAST) != 0;
-        rv = exchange->ops->send(exchange, head, blocks, count, flags);
-        if (rv == APR_SUCCESS) {
-            wsgi_call_activity(call);
-        }
-    }
-    wsgi_call_unlock(call);
-    return rv;
-}
-
 /* GIL held; given away meanwhile. */
 static apr_status_t transfer_detached(wsgi_call_t *call, const struct iovec *blocks, int count, unsigned flags)
 {
     wsgi_detached_t detached = wsgi_call_detach();
     apr_time_t before = call->timed ? apr_time_now() : 0;
-    apr_status_t rv = wsgi_response_transfer(call, blocks, count, flags);
+    apr_status_t rv = wsgi_outbox_send(call, blocks, count, flags);
 
     if (call->timed) {
         call->tally.output_time += apr_time_now() - before;
@@ -212,6 +189,9 @@ static apr_status_t send_block(wsgi_call_t *call, const char *data, Py_ssize_t s
 
     block.iov_base = (void *)data; /* struct iovec knows no const */
     block.iov_len = (size_t)wsgi_response_admit(call, size);
+    if (wsgi_outbox_hold(call, data, block.iov_len)) {
+        return APR_SUCCESS;
+    }
     return transfer_detached(call, &block, block.iov_len > 0 ? 1 : 0, block.iov_len > 0 ? WSGI_SEND_FLUSH : 0);
 }
 
@@ -280,7 +260,7 @@ static wsgi_ran_t send_head(wsgi_call_t *call)
     if (commit(call) < 0) {
         return WSGI_RAISED;
     }
-    if (call->head_sent) {
+    if (call->head_sent || call->outbox.is_waiting || wsgi_outbox_hold(call, NULL, 0)) {
         return WSGI_RAN;
     }
     rv = transfer_detached(call, NULL, 0, 0);
@@ -380,24 +360,6 @@ wsgi_ran_t wsgi_response_send_items(wsgi_call_t *call, PyObject *items, apr_off_
 
 /* ---- files ---- */
 
-static apr_status_t transfer_file(wsgi_call_t *call, const wsgi_file_range_t *range)
-{
-    wsgi_exchange_t *exchange = wsgi_call_lock(call);
-    apr_status_t rv = APR_EINVAL;
-
-    if (exchange != NULL) {
-        const wsgi_head_t *head = call->head_sent ? NULL : &call->head;
-        call->head_sent = 1;
-        if (wsgi_forked() || exchange->ops->aborted(exchange)) {
-            rv = APR_ECONNABORTED;
-        } else {
-            rv = exchange->ops->send_file(exchange, head, range->fd, range->offset, range->length);
-        }
-    }
-    wsgi_call_unlock(call);
-    return rv;
-}
-
 static wsgi_ran_t send_file(wsgi_call_t *call, wsgi_file_range_t *range)
 {
     wsgi_detached_t detached;
@@ -417,7 +379,7 @@ static wsgi_ran_t send_file(wsgi_call_t *call, wsgi_file_range_t *range)
         return send_head(call);
     }
     detached = wsgi_call_detach();
-    rv = transfer_file(call, range);
+    rv = wsgi_outbox_send_file(call, range->fd, range->offset, range->length);
     wsgi_call_attach(call, detached);
     if (rv != APR_SUCCESS) {
         note_stop(call, rv);
@@ -439,6 +401,23 @@ wsgi_ran_t wsgi_response_run(wsgi_call_t *call, PyObject *result)
 }
 
 /* ---- end ---- */
+
+void wsgi_response_settle(wsgi_call_t *call)
+{
+    wsgi_detached_t detached;
+    apr_interval_time_t own, flushers;
+    apr_time_t before;
+
+    if (!call->outbox.is_flushed) {
+        return;
+    }
+    detached = wsgi_call_detach();
+    before = apr_time_now();
+    flushers = wsgi_outbox_settle(call);
+    own = apr_time_now() - before;
+    wsgi_call_attach(call, detached);
+    call->tally.output_time += own + flushers;
+}
 
 int wsgi_response_close(wsgi_call_t *call, PyObject *result)
 {

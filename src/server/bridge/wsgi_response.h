@@ -37,7 +37,7 @@ int wsgi_response_close(wsgi_call_t *call, PyObject *result);
 /** Whether fewer bytes were produced than declared, in a response that has a body. */
 int wsgi_response_is_short(const wsgi_call_t *call);
 
-/** Send through the exchange. GIL: not held. */
-apr_status_t wsgi_response_transfer(wsgi_call_t *call, const struct iovec *blocks, int count, unsigned flags);
+/** Send what is held for a moment, and count the time that sending took. Only for calls that are timed. */
+void wsgi_response_settle(wsgi_call_t *call);
 
 #endif

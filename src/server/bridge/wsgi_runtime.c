@@ -151,7 +151,9 @@ static wsgi_runtime_t *make_runtime(const wsgi_runtime_settings_t *settings, con
     runtime->host = host;
     runtime->pid = getpid();
     runtime->free_threaded = WSGI_HAS_FREE_THREADING && wsgi_scopes_free_threading(settings);
-    if (make_process_label(runtime) < 0 || wsgi_forked_watch() != 0 || wsgi_clock_cond_init(&runtime->leaving_done) != 0
+    if (make_process_label(runtime) < 0 || wsgi_forked_watch(runtime) != 0
+        || wsgi_clock_cond_init(&runtime->leaving_done) != 0
+        || wsgi_flusher_init(&runtime->flusher, &host->log, runtime->process) != 0
         || pthread_key_create(&runtime->thread_key, wsgi_thread_end) != 0) {
         free((char *)runtime->process);
         free(runtime);
@@ -325,6 +327,9 @@ void wsgi_runtime_stop(wsgi_runtime_t *runtime)
     pthread_mutex_lock(&runtime->leaving_lock);
     atomic_store(&runtime->closing, 1);
     pthread_mutex_unlock(&runtime->leaving_lock);
+    if (atomic_load(&runtime->running) == 0) {
+        wsgi_flusher_stop(&runtime->flusher);
+    }
     if (!runtime->settings->destroy_interpreter || thread == NULL) {
         bar_threads(runtime);
         return;

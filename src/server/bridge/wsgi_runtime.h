@@ -1,6 +1,7 @@
 #ifndef WSGI_RUNTIME_H
 #define WSGI_RUNTIME_H
 
+#include "bridge/wsgi_flusher.h"
 #include "bridge/wsgi_pystate.h"
 
 #include <pthread.h>
@@ -33,6 +34,8 @@ struct wsgi_runtime_t {
 
     pthread_mutex_t streams_lock;
     pthread_cond_t stream_ready;             /* a stream has been set up; nothing is waited for inside but this */
+
+    wsgi_flusher_t flusher;                  /* has locks of its own */
 
     pthread_mutex_t leaving_lock;
     pthread_cond_t leaving_done;             /* leaving or visitors became 0 */

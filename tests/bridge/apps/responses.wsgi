@@ -165,9 +165,9 @@ write_bytearray = write_attempt(bytearray(b"x"))
 
 def write_while_gone(environ, start_response):
     write = start_response("200 OK", [])
-    write(b"first")
+    write(b"first" * 20000) # too large to be held
     try:
-        write(b"second")
+        write(b"second" * 20000)
     except OSError as error:
         environ["wsgi.errors"].write("seen %s\n" % error)
     return []
