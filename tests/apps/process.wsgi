@@ -92,7 +92,7 @@ def application(environ, start_response):
         die(query["how"])
     if path == "/die-later":
         start_response("200 OK", headers)
-        return dying(query["how"])
+        return dying(query["how"], query.get("go"))
     if path == "/wait":
         # Say that the request is running, then hold it until the test lets it go.
         note(os.path.join(query["folder"], "running-" + query["name"]), str(os.getpid()))
@@ -117,6 +117,9 @@ def application(environ, start_response):
     return [body]
 
 
-def dying(how):
-    yield b"first block\n"
+def dying(how, go):
+    """Die after a block that is sent at once because of its size, or after a small one when the test says so."""
+    yield b"first block\n" * (1 if go else 6000)
+    if go:
+        wait_for(go)
     die(how)

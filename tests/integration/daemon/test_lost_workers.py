@@ -59,11 +59,22 @@ def test_in_the_middle_of_the_body(server, client, how, cause):
     allow_crash(server)
     before = {client.get("/").json()["pid"]}
     response = client.get("/die-later?how=" + how)
-    assert (response.status, response.body) == (200, b"first block\n")
+    assert (response.status, response.body) == (200, b"first block\n" * 6000)
     assert response.truncated
     server.log.expect("WSGI0119", cause)
     replaced(server, before)
     assert client.get("/").status == 200
+
+
+def test_small_block_before_the_end_is_not_lost(server, tmp_path):
+    """It waits for others, though not for long."""
+    allow_crash(server)
+    with server.client().raw() as raw:
+        raw.get("/die-later?how=SIGKILL&go=%s" % (tmp_path / "go"))
+        assert raw.receive_until(b"first block\n").startswith(b"HTTP/1.1 200 ")
+        (tmp_path / "go").touch()
+        assert b"0\r\n\r\n" not in raw.receive_all()
+    server.log.expect("WSGI0119")
 
 
 def test_message_is_in_the_log_of_the_virtual_host(fresh_server):
