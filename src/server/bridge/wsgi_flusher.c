@@ -109,10 +109,10 @@ static int start_thread(wsgi_flusher_t *flusher)
     return error;
 }
 
-/* Have another thread watch. @return 0, or -1 after saying that there is none */
+/* Have another thread watch. @return 0, or -1 when there is none */
 static int hand_over(wsgi_flusher_t *flusher)
 {
-    int error = 0;
+    int error = 0, none = 0;
 
     if (flusher->spares > 0) {
         flusher->is_offered = 1;
@@ -125,12 +125,7 @@ static int hand_over(wsgi_flusher_t *flusher)
         flusher->is_watched = 1;
         return 0;
     }
-    if (!flusher->is_reported) {
-        flusher->is_reported = 1;
-        wsgi_log(flusher->log, WSGI_HERE, WSGI_LOG_WARNING, error,
-                 WSGI_LOGNO(0217) "A thread that sends held output cannot be started %s: blocks of responses are sent "
-                 "one by one while there is none.", flusher->process);
-    }
+    atomic_compare_exchange_strong(&flusher->refusal, &none, error);
     return -1;
 }
 
@@ -143,6 +138,7 @@ static void send_first(wsgi_flusher_t *flusher, wsgi_flush_t *flush)
         (void)hand_over(flusher); /* without another thread they wait for this one */
     }
     pthread_mutex_unlock(&flusher->lock);
+    wsgi_flusher_report(flusher);
     flush->send(flush);
     pthread_mutex_lock(&flusher->lock);
     flush->is_busy = 0;
@@ -203,6 +199,17 @@ int wsgi_flusher_withdraw(wsgi_flusher_t *flusher, wsgi_flush_t *flush)
     is_busy = flush->is_busy;
     pthread_mutex_unlock(&flusher->lock);
     return !is_busy;
+}
+
+void wsgi_flusher_report(wsgi_flusher_t *flusher)
+{
+    int error = atomic_load_explicit(&flusher->refusal, memory_order_relaxed);
+
+    if (error > 0 && atomic_compare_exchange_strong(&flusher->refusal, &error, -1)) {
+        wsgi_log(flusher->log, WSGI_HERE, WSGI_LOG_WARNING, error,
+                 WSGI_LOGNO(0217) "A thread that sends held output cannot be started %s: blocks of responses are sent "
+                 "one by one while there is none.", flusher->process);
+    }
 }
 
 void wsgi_flusher_await(wsgi_flusher_t *flusher, wsgi_flush_t *flush)

@@ -3,6 +3,7 @@
 
 #include <apr_time.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/wsgi_log.h"
 
@@ -41,7 +42,7 @@ typedef struct {
     int is_offered;                /* one of the spares is to watch */
     int is_asleep;                 /* the one that watches has to be woken */
     int is_stopping;
-    int is_reported;               /* that a thread could not be started */
+    atomic_int refusal;            /* error with which a thread could not be started, -1 once it is logged */
 } wsgi_flusher_t;
 
 /** @return 0, or -1 when the system refuses a condition variable */
@@ -50,7 +51,7 @@ int wsgi_flusher_init(wsgi_flusher_t *flusher, const wsgi_log_sink_t *log, const
 /**
  * Have `flush->send` called at `due`, unless it is withdrawn before. GIL: either.
  * @param due not before that of anything given earlier: callers add WSGI_HOLD_TIME to the present
- * @return 0; -1 when there is no thread for it (logged once, WSGI0217) or the process ends: then send at once
+ * @return 0; -1 when there is no thread for it or the process ends: then call wsgi_flusher_report() and send at once
  */
 int wsgi_flusher_add(wsgi_flusher_t *flusher, wsgi_flush_t *flush, apr_time_t due);
 
@@ -59,6 +60,9 @@ int wsgi_flusher_withdraw(wsgi_flusher_t *flusher, wsgi_flush_t *flush);
 
 /** Wait until nobody is in `send`. GIL and whatever `send` locks: not held. */
 void wsgi_flusher_await(wsgi_flusher_t *flusher, wsgi_flush_t *flush);
+
+/** Log, once, that a thread could not be started (WSGI0217), if so. GIL: not held. */
+void wsgi_flusher_report(wsgi_flusher_t *flusher);
 
 /** End all threads. Nothing is queued or being sent. No output is taken from then on. GIL: not held. */
 void wsgi_flusher_stop(wsgi_flusher_t *flusher);

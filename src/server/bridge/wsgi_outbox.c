@@ -113,6 +113,7 @@ apr_status_t wsgi_outbox_send(wsgi_call_t *call, const struct iovec *blocks, int
 {
     apr_status_t rv;
 
+    wsgi_flusher_report(flusher_of(call));
     (void)wsgi_call_lock(call);
     rv = send_all(call, blocks, count, flags);
     wsgi_call_unlock(call);
