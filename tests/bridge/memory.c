@@ -160,6 +160,12 @@ static void proceed(wsgi_exchange_t *x)
     of(x)->proceeds++;
 }
 
+static void waiting(wsgi_exchange_t *x, int is_waiting)
+{
+    of(x)->waiting += is_waiting ? 1 : -1;
+    of(x)->waits += is_waiting;
+}
+
 void memory_log(const char *scope, const wsgi_record_t *record)
 {
     report_t report;
@@ -194,6 +200,7 @@ static const wsgi_exchange_ops_t memory_ops = {
     .aborted = aborted,
     .script_changed = script_changed,
     .proceed = proceed,
+    .waiting = waiting,
     .log = log_record,
     .log_enabled = log_enabled,
 };
@@ -230,6 +237,8 @@ void memory_report(const memory_t *memory, wsgi_outcome_t outcome)
     report_number(&report, "files", memory->files);
     report_number(&report, "reads", memory->reads);
     report_number(&report, "proceeds", memory->proceeds);
+    report_number(&report, "waits", memory->waits);
+    report_number(&report, "waiting", memory->waiting);
     report_number(&report, "changes", memory->changes);
     report_number(&report, "status", memory->status);
     report_raw(&report, "reason", memory->reason.length > 0 ? memory->reason.text : "null");

@@ -23,7 +23,7 @@ typedef struct {
     wsgi_exchange_t exchange;
     const memory_plan_t *plan;
     size_t position;
-    int reads, sends, files, proceeds, changes, finishes, lasts, flushes, gone;
+    int reads, sends, files, proceeds, changes, finishes, lasts, flushes, gone, waits, waiting;
     int outcome; /* given to finish(), -1 */
     int status;
     report_t reason, headers, body, blocks; /* JSON being put together; body is raw */

@@ -22,6 +22,8 @@ static struct {
     wsgi_signals_t signals;
     atomic_int holding;  /* requests wait for `gate` */
     atomic_int gate;     /* open */
+    atomic_int queueing; /* requests wait for their turn */
+    atomic_int waiting;
     atomic_int running, most, served, broken;
     atomic_int early;    /* requests without a time */
     atomic_int used[THREADS];
@@ -51,6 +53,14 @@ static void serve(void *context, int fd, int thread, apr_time_t accepted, apr_po
     while (running > most && !atomic_compare_exchange_weak(&world.most, &most, running)) {
     }
     atomic_fetch_add(&world.used[thread], 1);
+    if (atomic_load(&world.queueing)) {
+        wsgi_threadpool_waiting(world.pool, 1);
+        atomic_fetch_add(&world.waiting, 1);
+        while (atomic_load(&world.queueing)) {
+            usleep(PAUSE);
+        }
+        wsgi_threadpool_waiting(world.pool, 0);
+    }
     while (atomic_load(&world.holding) && !atomic_load(&world.gate)) {
         usleep(PAUSE);
     }
@@ -117,6 +127,7 @@ static void start(void)
 
 static void stop(void)
 {
+    atomic_store(&world.queueing, 0);
     atomic_store(&world.gate, 1);
     wsgi_threadpool_stop_accepting(world.pool);
     CHECK(wsgi_threadpool_wait_idle(world.pool, wsgi_clock_now() + PATIENCE));
@@ -173,6 +184,30 @@ static void all_threads_work_at_once(void)
     wait_for(&world.served, THREADS);
     for (int i = 0; i < THREADS; i++) {
         CHECK_INT(world.used[i], 1);
+        close(fds[i]);
+    }
+}
+
+static void nobody_is_woken_to_wait_behind_others(void)
+{
+    int fds[THREADS];
+
+    hold();
+    atomic_store(&world.queueing, 1);
+    wsgi_threadpool_open(world.pool);
+    for (int i = 0; i < THREADS; i++) {
+        fds[i] = knock();
+        if (i < 2) { /* those who accept already */
+            wait_for(&world.waiting, i + 1);
+        }
+    }
+    usleep(20000);
+    CHECK(wsgi_threadpool_active(world.pool) <= 3); /* two, and one that began to accept before the first waited */
+    atomic_store(&world.queueing, 0);
+    wait_for(&world.running, THREADS); /* none has ended: the rest was woken when the first had its turn */
+    atomic_store(&world.gate, 1);
+    wait_for(&world.served, THREADS);
+    for (int i = 0; i < THREADS; i++) {
         close(fds[i]);
     }
 }
@@ -308,6 +343,7 @@ int main(void)
     tap.after = stop;
     TAP_RUN(accepts_nothing_before_it_is_opened);
     TAP_RUN(all_threads_work_at_once);
+    TAP_RUN(nobody_is_woken_to_wait_behind_others);
     TAP_RUN(few_threads_serve_who_comes_one_by_one);
     TAP_RUN(tells_of_each_request);
     TAP_RUN(goes_on_while_requests_run_but_takes_no_more);

@@ -12,7 +12,7 @@
  */
 
 /** Raised by one when anything here or in what this file includes changes shape. Others are refused. */
-#define WSGI_BRIDGE_ABI 7
+#define WSGI_BRIDGE_ABI 8
 
 typedef struct wsgi_runtime_t wsgi_runtime_t; /* one CPython in one process; owned by the bridge */
 

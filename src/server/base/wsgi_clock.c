@@ -63,3 +63,29 @@ int wsgi_clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, apr_interv
 }
 
 #endif
+
+#ifdef __GLIBC_PREREQ
+#define HAS_CLOCKLOCK __GLIBC_PREREQ(2, 30)
+#else
+#define HAS_CLOCKLOCK 0
+#endif
+
+#if HAS_CLOCKLOCK
+
+int wsgi_clock_mutex_lock(pthread_mutex_t *lock, apr_interval_time_t limit)
+{
+    apr_time_t until = wsgi_clock_now() + limit;
+    struct timespec deadline = { .tv_sec = (time_t)apr_time_sec(until), .tv_nsec = (long)apr_time_usec(until) * 1000 };
+
+    return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &deadline);
+}
+
+#else
+
+int wsgi_clock_mutex_lock(pthread_mutex_t *lock, apr_interval_time_t limit)
+{
+    (void)limit;
+    return pthread_mutex_trylock(lock);
+}
+
+#endif

@@ -20,4 +20,10 @@ int wsgi_clock_cond_init(pthread_cond_t *cond);
  */
 int wsgi_clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, apr_interval_time_t limit);
 
+/**
+ * Lock a mutex, waiting for `limit` microseconds (> 0) at most.
+ * @return 0; EBUSY or ETIMEDOUT when others had it all the time. Where no such wait is to be had it does not wait.
+ */
+int wsgi_clock_mutex_lock(pthread_mutex_t *lock, apr_interval_time_t limit);
+
 #endif

@@ -94,6 +94,12 @@ typedef struct {
      */
     void (*proceed)(wsgi_exchange_t *x);
 
+    /**
+     * The request waits for its turn to run Python, or waits no longer: once each, the second time with the GIL held.
+     * Must not block.
+     */
+    void (*waiting)(wsgi_exchange_t *x, int is_waiting);
+
     /** Log in the context of the request: its virtual host, client and log id, prefixed by its script. */
     void (*log)(wsgi_exchange_t *x, const wsgi_record_t *record);
     int (*log_enabled)(wsgi_exchange_t *x, wsgi_log_level_t level);

@@ -107,7 +107,12 @@ static int find_place(run_t *run)
 
 static int enter(const run_t *run)
 {
-    if (wsgi_interp_enter(run->thread, run->interp) < 0) {
+    int rc;
+
+    run->exchange->ops->waiting(run->exchange, 1);
+    rc = wsgi_interp_enter_in_turn(run->thread, run->interp);
+    run->exchange->ops->waiting(run->exchange, 0);
+    if (rc < 0) {
         report_unavailable(run);
         return -1;
     }
@@ -163,7 +168,7 @@ static int admit(run_t *run)
     }
     examine(run);
     if (run->stale != NULL && ask_host(run) == WSGI_CHANGE_REJECT) {
-        wsgi_interp_leave();
+        wsgi_interp_leave_in_turn(run->thread);
         run->outcome = WSGI_REJECTED;
         return -1;
     }
@@ -580,7 +585,7 @@ wsgi_outcome_t wsgi_execute(wsgi_runtime_t *runtime, const wsgi_request_t *reque
             Py_XDECREF(wsgi_pyerror_take(run.interp, NULL, run.script->path));
         }
         Py_CLEAR(run.stale);
-        wsgi_interp_leave();
+        wsgi_interp_leave_in_turn(run.thread);
     }
     wsgi_runtime_end_request(runtime);
     if (run.failed != APR_SUCCESS && run.outcome == WSGI_DONE) { /* found out after the application's last block */

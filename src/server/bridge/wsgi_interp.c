@@ -31,6 +31,7 @@ static void free_interp(wsgi_interp_t *interp)
 {
     if (interp != NULL) {
         wsgi_scripts_destroy(&interp->scripts);
+        wsgi_turn_destroy(&interp->turn);
         free((char *)interp->name);
         free((char *)interp->label);
         free(interp);
@@ -41,7 +42,8 @@ static wsgi_interp_t *alloc_interp(wsgi_runtime_t *runtime, const char *name)
 {
     wsgi_interp_t *interp = calloc(1, sizeof(*interp));
 
-    if (interp == NULL) {
+    if (interp == NULL || wsgi_turn_init(&interp->turn) != 0) {
+        free(interp);
         return NULL;
     }
     interp->runtime = runtime;
@@ -235,6 +237,35 @@ int wsgi_interp_enter(wsgi_thread_t *thread, wsgi_interp_t *interp)
 void wsgi_interp_leave(void)
 {
     PyEval_SaveThread();
+}
+
+static void give_turn(wsgi_thread_t *thread)
+{
+    if (thread->turn != NULL) {
+        wsgi_turn_give(thread->turn);
+        thread->turn = NULL;
+    }
+}
+
+int wsgi_interp_enter_in_turn(wsgi_thread_t *thread, wsgi_interp_t *interp)
+{
+    wsgi_runtime_t *runtime = interp->runtime;
+    wsgi_turn_t *turn = interp->own_gil ? &interp->turn : &runtime->main->turn;
+
+    if (!runtime->free_threaded && thread->turn == NULL && wsgi_turn_take(turn)) {
+        thread->turn = turn;
+    }
+    if (wsgi_interp_enter(thread, interp) < 0) {
+        give_turn(thread);
+        return -1;
+    }
+    return 0;
+}
+
+void wsgi_interp_leave_in_turn(wsgi_thread_t *thread)
+{
+    wsgi_interp_leave();
+    give_turn(thread);
 }
 
 static void call_module_function(const char *module_name, const char *function)

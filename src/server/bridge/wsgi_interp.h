@@ -16,6 +16,7 @@ struct wsgi_interp_t {
     const char *label;          /* constant: "main interpreter" or "sub-interpreter 'x'" */
     wsgi_interp_options_t options; /* constant */
     int own_gil;                /* constant: it shares the GIL with no other interpreter */
+    wsgi_turn_t turn;           /* of its GIL: that of the main interpreter unless it has one of its own */
     PyInterpreterState *state;  /* constant */
     PyThreadState *home;        /* constant; of a sub-interpreter: its first thread state, of no thread in particular;
                                    NULL in a free-threaded build */
@@ -39,6 +40,10 @@ wsgi_interp_t *wsgi_interp_acquire(wsgi_thread_t *thread, const char *name);
  */
 int wsgi_interp_enter(wsgi_thread_t *thread, wsgi_interp_t *interp);
 void wsgi_interp_leave(void);
+
+/** The same for a request, which waits for its turn first. One made during another of its thread has that one's. */
+int wsgi_interp_enter_in_turn(wsgi_thread_t *thread, wsgi_interp_t *interp);
+void wsgi_interp_leave_in_turn(wsgi_thread_t *thread);
 
 /**
  * End a sub-interpreter: join its non-daemon threads, run its atexit functions, destroy it.

@@ -2,6 +2,7 @@
 #define WSGI_THREAD_H
 
 #include "bridge/wsgi_runtime.h"
+#include "bridge/wsgi_turn.h"
 
 /**
  * What is kept for each operating system thread that comes to Python through the bridge: a number, its thread
@@ -27,6 +28,7 @@ struct wsgi_thread_t {
     pthread_mutex_t interrupting;    /* held for a few instructions, with or without a GIL; nothing is taken inside */
     _Atomic(wsgi_interp_t *) inside; /* interpreter in which a request may be interrupted; written under the lock */
     int injected;                    /* guarded by interrupting: an asynchronous exception was set */
+    wsgi_turn_t *turn;               /* owner thread only: it has this turn, NULL if none */
     char *buffer;                    /* owner thread only: a response on its way out */
     size_t buffer_size;
 };

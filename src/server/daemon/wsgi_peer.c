@@ -261,6 +261,15 @@ static void peer_proceed(wsgi_exchange_t *x)
     }
 }
 
+static void peer_waiting(wsgi_exchange_t *x, int is_waiting)
+{
+    const wsgi_peer_t *peer = of(x)->peer;
+
+    if (peer->waiting) {
+        peer->waiting(peer->context, is_waiting);
+    }
+}
+
 static void peer_log(wsgi_exchange_t *x, const wsgi_record_t *record)
 {
     conversation_t *c = of(x);
@@ -283,6 +292,7 @@ static const wsgi_exchange_ops_t peer_ops = {
     .aborted = peer_aborted,
     .script_changed = peer_script_changed,
     .proceed = peer_proceed,
+    .waiting = peer_waiting,
     .log = peer_log,
     .log_enabled = peer_log_enabled,
 };

@@ -33,6 +33,8 @@ typedef struct {
      */
     void (*loading)(void *context, const char *script, const char *application_group);
     void (*answering)(void *context, const char *script, const char *application_group);
+    /** A request waits for its turn, or waits no longer. See wsgi_exchange_ops_t.waiting. NULL: nobody asks. */
+    void (*waiting)(void *context, int is_waiting);
     /** Data moved for a request: inactivity timer. NULL: no such timer. */
     void (*activity)(void *context);
     void *context;

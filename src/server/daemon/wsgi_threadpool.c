@@ -11,7 +11,7 @@
 #include "wire/wsgi_socket.h"
 
 enum {
-    ACCEPTORS = 2,          /* threads that block in accept at the most */
+    ACCEPTORS = 2,          /* threads that accept, or wait for their turn with what they accepted, before more do */
     INTERRUPT_PAUSE = 2000, /* microseconds between two attempts to break an accept off */
     BUSY_SAID = 10000000,   /* between two messages about that */
     IDLE_LOOK = 50000,      /* between two looks at a deadline */
@@ -27,7 +27,7 @@ typedef struct {
     pthread_cond_t woken;
     int is_woken;                /* guarded by pool->lock */
     int next_parked;             /* guarded by pool->lock; -1: bottom of the stack */
-    int is_accepting;            /* guarded by pool->lock */
+    atomic_int is_accepting;     /* one of pool->acceptors; owner writes, and whoever unparks it */
     _Atomic apr_int64_t begun;   /* monotonic start of its request, 0 none; owner writes */
     _Atomic apr_int64_t serial;  /* requests begun; owner writes */
     apr_pool_t *pcall;           /* owner thread only */
@@ -38,9 +38,10 @@ struct wsgi_threadpool_t {
     thread_t *threads;                   /* settings.threads */
     pthread_mutex_t lock;
     pthread_cond_t changed;  /* acceptors or active became fewer */
-    int acceptors;           /* guarded by lock: threads allowed to accept */
     int top_parked;          /* guarded by lock: -1 none */
-    int is_open;             /* guarded by lock */
+    atomic_int is_open;
+    atomic_int acceptors;    /* threads allowed to accept */
+    atomic_int waiting;      /* requests that wait for their turn to run */
     _Atomic int stopping;    /* no new connections */
     _Atomic apr_int64_t said_busy; /* when a message said that accepting fails for now, 0 never */
     _Atomic int is_broken;   /* accepting failed for good, which was said */
@@ -48,20 +49,33 @@ struct wsgi_threadpool_t {
     _Atomic apr_int64_t served;
 };
 
-/* Lock held. */
-static void unpark_one(wsgi_threadpool_t *pool)
+/* @return whether there was room for one more */
+static int add_acceptor(wsgi_threadpool_t *pool)
+{
+    int count = atomic_load(&pool->acceptors);
+
+    while (count + atomic_load(&pool->waiting) < ACCEPTORS) {
+        if (atomic_compare_exchange_weak(&pool->acceptors, &count, count + 1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Lock held. @return 0 when there is nobody to wake, or no need to */
+static int unpark_one(wsgi_threadpool_t *pool)
 {
     thread_t *t;
 
-    if (pool->top_parked < 0) {
-        return;
+    if (pool->top_parked < 0 || !add_acceptor(pool)) {
+        return 0;
     }
     t = &pool->threads[pool->top_parked];
     pool->top_parked = t->next_parked;
     t->is_woken = 1;
-    t->is_accepting = 1;
-    pool->acceptors++;
+    atomic_store(&t->is_accepting, 1);
     pthread_cond_signal(&t->woken);
+    return 1;
 }
 
 /* Lock held. Wait on the stack until another thread makes this one an acceptor. */
@@ -77,22 +91,50 @@ static void park(thread_t *self)
     }
 }
 
+static int try_to_accept(thread_t *self)
+{
+    wsgi_threadpool_t *pool = self->pool;
+
+    if (!atomic_load(&pool->is_open) || !add_acceptor(pool)) {
+        return 0;
+    }
+    atomic_store(&self->is_accepting, 1);
+    return 1;
+}
+
 /* @return 0 when the process accepts nothing more */
 static int become_acceptor(thread_t *self)
 {
     wsgi_threadpool_t *pool = self->pool;
 
-    pthread_mutex_lock(&pool->lock);
-    if (!self->is_accepting && !atomic_load(&pool->stopping)) {
-        if (pool->is_open && pool->acceptors < ACCEPTORS) {
-            pool->acceptors++;
-            self->is_accepting = 1;
-        } else {
+    if (atomic_load(&pool->stopping)) {
+        return 0;
+    }
+    if (!try_to_accept(self)) {
+        pthread_mutex_lock(&pool->lock); /* whoever leaves after this looks for parked threads after it, too */
+        if (!atomic_load(&pool->stopping) && !try_to_accept(self)) {
             park(self);
         }
+        pthread_mutex_unlock(&pool->lock);
     }
-    pthread_mutex_unlock(&pool->lock);
-    return self->is_accepting;
+    return atomic_load(&self->is_accepting);
+}
+
+static int is_deserted(wsgi_threadpool_t *pool)
+{
+    return atomic_load(&pool->acceptors) == 0 && atomic_load(&pool->waiting) == 0;
+}
+
+/* After one of the two numbers has gone down. */
+static void see_that_one_accepts(wsgi_threadpool_t *pool)
+{
+    if (is_deserted(pool)) {
+        pthread_mutex_lock(&pool->lock);
+        if (is_deserted(pool) && !atomic_load(&pool->stopping)) {
+            (void)unpark_one(pool);
+        }
+        pthread_mutex_unlock(&pool->lock);
+    }
 }
 
 /* Give the role up; see that somebody still has it. */
@@ -100,15 +142,25 @@ static void leave_acceptors(thread_t *self)
 {
     wsgi_threadpool_t *pool = self->pool;
 
-    pthread_mutex_lock(&pool->lock);
-    self->is_accepting = 0;
-    pool->acceptors--;
+    atomic_store(&self->is_accepting, 0);
+    atomic_fetch_sub(&pool->acceptors, 1);
     if (atomic_load(&pool->stopping)) {
+        pthread_mutex_lock(&pool->lock);
         pthread_cond_broadcast(&pool->changed);
-    } else if (pool->acceptors == 0) {
-        unpark_one(pool);
+        pthread_mutex_unlock(&pool->lock);
+    } else {
+        see_that_one_accepts(pool);
     }
-    pthread_mutex_unlock(&pool->lock);
+}
+
+void wsgi_threadpool_waiting(wsgi_threadpool_t *pool, int is_waiting)
+{
+    if (is_waiting) {
+        atomic_fetch_add(&pool->waiting, 1);
+    } else {
+        atomic_fetch_sub(&pool->waiting, 1);
+        see_that_one_accepts(pool);
+    }
 }
 
 /* What accept reports about one connection or about us for a moment, not about the listener. */
@@ -284,10 +336,9 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
 void wsgi_threadpool_open(wsgi_threadpool_t *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    pool->is_open = 1; /* threads that are not parked yet see it themselves */
+    atomic_store(&pool->is_open, 1); /* threads that are not parked yet see it themselves */
     /* Not after the end: threads that were parked then are gone, and would keep the role for ever. */
-    while (!atomic_load(&pool->stopping) && pool->acceptors < ACCEPTORS && pool->top_parked >= 0) {
-        unpark_one(pool);
+    while (!atomic_load(&pool->stopping) && unpark_one(pool)) {
     }
     pthread_mutex_unlock(&pool->lock);
 }
@@ -296,7 +347,7 @@ void wsgi_threadpool_open(wsgi_threadpool_t *pool)
 static void interrupt_acceptors(wsgi_threadpool_t *pool)
 {
     for (int i = 0; i < pool->settings.threads; i++) {
-        if (pool->threads[i].is_accepting) {
+        if (atomic_load(&pool->threads[i].is_accepting)) {
             pthread_kill(pool->threads[i].handle, WSGI_SIGNAL_INTERRUPT);
         }
     }
@@ -309,7 +360,7 @@ void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool)
     for (int i = 0; i < pool->settings.threads; i++) {
         pthread_cond_signal(&pool->threads[i].woken);
     }
-    while (pool->acceptors > 0) {
+    while (atomic_load(&pool->acceptors) > 0) {
         /* A thread may be just before accept, where the signal does nothing: try until each has left. */
         interrupt_acceptors(pool);
         (void)wsgi_clock_cond_wait(&pool->changed, &pool->lock, INTERRUPT_PAUSE);

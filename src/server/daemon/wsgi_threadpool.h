@@ -9,8 +9,9 @@
 /**
  * The request threads of a worker. A few of them block in accept on the group's listener; the others are parked on a
  * stack, so that the one that ran last, whose memory is warm, is woken first. Whoever takes a connection and leaves
- * nobody to accept wakes the next. In a steady state no thread is woken and no lock is contended, and none is ever
- * shared with another process: the kernel's queue is the only one.
+ * nobody to accept wakes the next, but not while a request waits for its turn: another one would only wait behind it,
+ * while a process of the group that has nothing to do could run it. In a steady state no thread is woken and no lock is
+ * taken, and none is ever shared with another process: the kernel's queue is the only one.
  */
 typedef struct wsgi_threadpool_t wsgi_threadpool_t;
 
@@ -38,6 +39,12 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
 
 /** Begin to accept. */
 void wsgi_threadpool_open(wsgi_threadpool_t *pool);
+
+/**
+ * A request waits for its turn to run Python, or waits no longer. On a request thread, once each; takes a lock that is
+ * held for a few instructions.
+ */
+void wsgi_threadpool_waiting(wsgi_threadpool_t *pool, int is_waiting);
 
 /** Accept nothing more: returns when no thread will take another connection. Any thread, any number of times. */
 void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool);

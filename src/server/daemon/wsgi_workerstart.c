@@ -26,6 +26,13 @@ static void on_loading(void *context, const char *script, const char *applicatio
     wsgi_reload_loading(((wsgi_workerstate_t *)context)->reload, script, application_group);
 }
 
+static void on_waiting(void *context, int is_waiting)
+{
+    wsgi_workerstate_t *w = context;
+
+    wsgi_threadpool_waiting(w->pool, is_waiting);
+}
+
 static void on_answering(void *context, const char *script, const char *application_group)
 {
     wsgi_workerstate_t *w = context;
@@ -166,6 +173,7 @@ static void fill_peer(wsgi_workerstate_t *w)
     }
     w->peer.born = apr_time_now();
     w->peer.script_changed = on_script_changed;
+    w->peer.waiting = on_waiting;
     w->peer.loading = on_loading;
     w->peer.answering = on_answering;
     w->peer.activity = w->group->inactivity_timeout > 0 ? on_activity : NULL;

@@ -211,6 +211,12 @@ static void local_proceed(wsgi_exchange_t *x)
     (void)x; /* nothing was ever handed over that could be handed back */
 }
 
+static void local_waiting(wsgi_exchange_t *x, int is_waiting)
+{
+    (void)x; /* the thread is Apache's, and nobody else can serve its connection */
+    (void)is_waiting;
+}
+
 static void local_log(wsgi_exchange_t *x, const wsgi_record_t *record)
 {
     wsgi_hostlog_request(local_of(x)->r, record);
@@ -231,6 +237,7 @@ void wsgi_local_init(wsgi_local_t *local, request_rec *r, int enable_sendfile)
         .aborted = local_aborted,
         .script_changed = local_script_changed,
         .proceed = local_proceed,
+        .waiting = local_waiting,
         .log = local_log,
         .log_enabled = local_log_enabled,
     };
