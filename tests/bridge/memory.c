@@ -72,13 +72,15 @@ static void note_block(memory_t *memory, size_t length)
     keep(&memory->blocks, digits, strlen(digits));
 }
 
-static void tell(size_t length)
+static void tell(const memory_t *memory, const char *what, size_t length)
 {
     char text[40];
     wsgi_record_t record = { .level = WSGI_LOG_INFO, .file = __FILE__, .line = __LINE__, .text = text };
 
-    snprintf(text, sizeof(text), "sent %zu", length);
-    memory_log("request", &record);
+    if (memory->plan->tells) {
+        snprintf(text, sizeof(text), "%s %zu", what, length);
+        memory_log("request", &record);
+    }
 }
 
 static apr_status_t send_blocks(wsgi_exchange_t *x, const wsgi_head_t *head, const struct iovec *blocks, int count,
@@ -91,6 +93,7 @@ static apr_status_t send_blocks(wsgi_exchange_t *x, const wsgi_head_t *head, con
     memory->flushes += (flags & WSGI_SEND_FLUSH) != 0;
     memory->lasts += (flags & WSGI_SEND_LAST) != 0;
     if (leaves(memory)) {
+        tell(memory, "lost", 0);
         return APR_ECONNABORTED;
     }
     if ((head == NULL) != (memory->sends + memory->files > 1)) {
@@ -107,9 +110,7 @@ static apr_status_t send_blocks(wsgi_exchange_t *x, const wsgi_head_t *head, con
         total += blocks[i].iov_len;
     }
     note_block(memory, total);
-    if (memory->plan->tells) {
-        tell(total);
-    }
+    tell(memory, "sent", total);
     return APR_SUCCESS;
 }
 

@@ -105,9 +105,10 @@ def test_order(host):
 
 def test_client_is_gone_when_held_output_is_sent(build):
     with open_host(build) as host:
-        host.prepare(APP, "waits_after_a_block", plan={"sends_before_abort": 0, "log_level": TRACE1})
+        host.prepare(APP, "waits_after_a_block", plan={"sends_before_abort": 0, "log_level": TRACE1, "tells": 1})
         host.command("spawn")
         host.wait_for_log("waiting")
+        host.wait_for_log("lost 0")
         answer, = release(host, sends_before_abort=-1)
     assert (answer["outcome"], answer["body"]) == (TRUNCATED, "")
     assert answer["sends"] == 1

@@ -33,6 +33,7 @@ struct wsgi_call_t {
     vectorcallfunc vectorcall;     /* start_response(status, headers[, exc_info]) */
     wsgi_pystate_t *state;         /* constant */
     wsgi_thread_t *thread;         /* constant: the request's own thread */
+    wsgi_call_t *outer;            /* constant once begun: request during which this one was made, mostly NULL */
     const wsgi_request_t *request; /* borrowed; valid until `over` */
     wsgi_script_t *script;         /* constant once loaded; lives as long as the interpreter */
 

@@ -228,6 +228,7 @@ static int begin(run_t *run, wsgi_call_t *call)
 
     run->thread->requests++;
     atomic_fetch_add_explicit(&run->runtime->total_requests, 1, memory_order_relaxed);
+    call->outer = run->thread->call;
     run->thread->call = call;
     move_inside(run->thread, run->interp, 0);
     call->script = run->script;

@@ -10,15 +10,15 @@ static wsgi_runtime_t *watched;
 
 /*
  * The threads that send held output may have been in the middle of it, and whoever held a lock for that does not exist
- * here. The request of the thread that forked is the one whose logs may still be written to.
+ * here. The request of the thread that forked, with those around it, is the one whose logs may still be written to.
  */
 static void renew_locks(wsgi_runtime_t *runtime)
 {
     wsgi_thread_t *thread = wsgi_thread_known(runtime);
-    wsgi_call_t *call = thread != NULL ? thread->call : NULL;
+    wsgi_call_t *call;
 
     wsgi_flusher_forked(&runtime->flusher);
-    if (call != NULL) {
+    for (call = thread != NULL ? thread->call : NULL; call != NULL; call = call->outer) {
         call->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
         wsgi_outbox_forked(&call->outbox);
     }
