@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SIZE 8192        /* fetched at a time while looking for the end of a line */
+#define CHUNK_SIZE 65536       /* fetched at a time while looking for the end of a line */
 #define FIRST_READ_SIZE 65536  /* room made before it is known how much there is */
 
 /* `data` holds what was fetched for a line but not handed out yet. */
@@ -237,18 +237,23 @@ static size_t line_length(const input_t *self, Py_ssize_t limit, size_t searched
 /* Fetch more of a line. @return 0, or -1 with an exception; sets at_end */
 static int fetch_more(input_t *self)
 {
-    char chunk[CHUNK_SIZE];
-    apr_size_t got = sizeof(chunk);
+    char *chunk = malloc(CHUNK_SIZE); /* a thread may have less stack than that */
+    apr_size_t got = CHUNK_SIZE;
     int rc;
 
-    self->started = 1;
-    if (fetch(self, chunk, &got) < 0) {
+    if (chunk == NULL) {
+        PyErr_NoMemory();
         return -1;
     }
-    WSGI_BEGIN_CRITICAL((PyObject *)self)
-    self->at_end |= got == 0;
-    rc = append(self, chunk, got);
-    WSGI_END_CRITICAL()
+    self->started = 1;
+    rc = fetch(self, chunk, &got);
+    if (rc == 0) {
+        WSGI_BEGIN_CRITICAL((PyObject *)self)
+        self->at_end |= got == 0;
+        rc = append(self, chunk, got);
+        WSGI_END_CRITICAL()
+    }
+    free(chunk);
     return rc;
 }
 

@@ -14,7 +14,13 @@
  * Memory of the application is lent to Apache for one call. A last piece up to this size goes out unflushed, with the
  * end of the response behind it: should Apache not write it at once it copies it, which costs less than a write.
  */
-enum { COPIED_BYTES = 16384, PIECE_BYTES = 8192 };
+enum { COPIED_BYTES = 16384 };
+
+/*
+ * Asked of the input filters at once. They give all that has come, in small blocks of memory of their own: asked for a
+ * whole large body they would hold much of it a second time, and map and unmap that memory block by block.
+ */
+enum { FETCH_BYTES = 65536 };
 
 static wsgi_local_t *local_of(wsgi_exchange_t *x)
 {
@@ -92,11 +98,11 @@ static apr_status_t local_read(wsgi_exchange_t *x, char *buf, apr_size_t *len)
         return APR_SUCCESS;
     }
     if (capacity == 0) {
-        return fetch(local, APR_NONBLOCK_READ, PIECE_BYTES);
+        return fetch(local, APR_NONBLOCK_READ, FETCH_BYTES);
     }
     while (rv == APR_SUCCESS && *len == 0 && !local->input_ended) {
         if (local->input == NULL || APR_BRIGADE_EMPTY(local->input)) {
-            rv = fetch(local, APR_BLOCK_READ, capacity);
+            rv = fetch(local, APR_BLOCK_READ, capacity < FETCH_BYTES ? capacity : FETCH_BYTES);
         }
         if (rv == APR_SUCCESS) {
             rv = drain(local, buf, capacity, len);
