@@ -5,6 +5,7 @@
 #include <http_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -175,28 +176,19 @@ static void on_loss(relay_t *c, apr_status_t rv)
 }
 
 /*
- * Wait for the daemon. What the client may not have yet is held back for a moment in which the rest may come, so that a
- * small response leaves as one, and then sent. Waiting comes before reading: the answer is hardly ever there already,
- * and then reading first would cost one call more.
+ * Before a frame is read, which waits for it. What the client may not have yet is held back for a moment in which the
+ * rest may come, so that a small response leaves as one, and then sent. And the answer to a small request is mostly
+ * there when others have run in between: then this thread need not sleep, nor the worker wake it.
  */
-static void await_frame(relay_t *c)
+static void prepare_to_wait(relay_t *c)
 {
-    apr_status_t rv;
-
     if (wsgi_channel_has_input(c->channel)) {
         return;
     }
-    if (c->is_dirty) {
-        if (wsgi_channel_wait(c->channel, c->group->response_flush_delay) == APR_SUCCESS) {
-            return;
-        }
+    if (!c->head_seen) {
+        sched_yield();
+    } else if (c->is_dirty && wsgi_channel_wait(c->channel, c->group->response_flush_delay) != APR_SUCCESS) {
         pass_on(c, 1);
-    }
-    if (!c->is_over) {
-        rv = wsgi_channel_wait(c->channel, c->channel->timeout);
-        if (rv != APR_SUCCESS) {
-            on_loss(c, rv);
-        }
     }
 }
 
@@ -534,7 +526,7 @@ int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endp
     channel->while_blocked = read_while_blocked;
     channel->context = &c;
     while (!c.is_over) {
-        await_frame(&c);
+        prepare_to_wait(&c);
         if (!c.is_over) {
             handle_frame(&c);
         }
