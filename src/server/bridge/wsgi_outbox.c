@@ -10,6 +10,7 @@
 /* Most that is held; as much as a list may have to be copied, see wsgi_execute.c. */
 #define LARGEST 65536
 #define SMALLEST 4096
+#define LARGE_BLOCK 16384 /* copying more than this costs as much as it saves, but for a response of one block */
 
 static wsgi_flusher_t *flusher_of(const wsgi_call_t *call)
 {
@@ -201,6 +202,9 @@ static int hold(wsgi_call_t *call, const char *data, size_t size)
     wsgi_outbox_t *outbox = &call->outbox;
 
     if (check(call) != APR_SUCCESS || (size == 0 && call->head_sent && !outbox->is_waiting)) {
+        return 0;
+    }
+    if (size > LARGE_BLOCK && outbox->sent != 0) {
         return 0;
     }
     if (!make_room(outbox, size) || (!outbox->is_waiting && !begin(call))) {
