@@ -52,6 +52,15 @@ def test_many_blocks(host):
     assert soon(attempt)
 
 
+def test_large_blocks_wait_for_nothing(host):
+    """But for the first, which may be the only one: two do not fit what is held, so that a copy would be made in vain."""
+    def attempt():
+        response = host.run(APP, "large")
+        assert (response.outcome, response.body) == (DONE, b"x" * 200000)
+        return response.blocks == [80000, 40000, 40000, 40000]
+    assert soon(attempt)
+
+
 @pytest.mark.parametrize("name, body, sent", [
     ("waits_after_a_block", "firstsecond", 5), ("waits_after_write", "firstsecond", 5),
     ("waits_in_close", "first", 5), ("waits_in_close_of_nothing", "", 0)])

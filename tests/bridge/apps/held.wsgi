@@ -50,6 +50,11 @@ def many(environ, start_response):
     return (b"line %d\n" % number for number in range(20000))
 
 
+def large(environ, start_response):
+    begin(start_response)
+    return (b"x" * 40000 for _ in range(5))
+
+
 def waits_after_a_block(environ, start_response):
     begin(start_response)
     return Body(b"first", wait, b"second")
