@@ -5,9 +5,10 @@ import signal
 import pytest
 
 from harness import processes
+from harness.background import Background
 
 APP = '''
-import multiprocessing, os, signal, subprocess, sys, time
+import multiprocessing, os, signal, socket, subprocess, sys, time
 
 FOLDER = {folder!r}
 BLOCKS = [b"one\\n", b"two\\n"]
@@ -57,6 +58,30 @@ def linger():
     os._exit(0)
 
 
+def own_sockets():
+    """What the application opened itself works in both processes: here, a UNIX socket that it listens on, and its connections."""
+    name = os.path.join(FOLDER, "own")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(name)
+        listener.listen(2)
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(name)
+        accepted = listener.accept()[0]
+        pid = os.fork()
+        if pid == 0:
+            accepted.sendall(b"accepted ")
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(name)
+                other.sendall(b"listener")
+            os._exit(0)
+        reap(pid)
+        text = client.recv(100) + listener.accept()[0].recv(100)
+        client.close()
+        accepted.close()
+    os.unlink(name)
+    return text
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/generator":
@@ -96,6 +121,23 @@ def application(environ, start_response):
         body = reap(pid)
     elif path == "/linger":
         body = linger()
+    elif path == "/linger-and-die":
+        linger()
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif path == "/hold":
+        note("holding")
+        time.sleep(120)
+    elif path == "/read":
+        pid = os.fork()
+        if pid == 0:
+            try:
+                environ["wsgi.input"].read()
+            except OSError:
+                os._exit(0)
+            os._exit(9)
+        body = reap(pid) + b" " + str(len(environ["wsgi.input"].read())).encode("ascii")
+    elif path == "/own-socket":
+        body = own_sockets()
     elif path == "/subprocess":
         body = subprocess.run([sys.executable, "-c", "print(6 * 7)"] if os.path.basename(sys.executable or "").startswith("python")
                               else ["/bin/sh", "-c", "echo 42"], stdout=subprocess.PIPE, check=True).stdout.strip()
@@ -116,7 +158,7 @@ def server(fresh_server, mode):
 
 @pytest.mark.parametrize("path, answer", [
     ("/return", "0"), ("/exit", "5"), ("/raise", "1"), ("/write", "1"), ("/os-exit", "3"), ("/signal", "0"),
-    ("/subprocess", "42"), ("/multi/fork", "42 0"), ("/generator", "one\ntwo\n"),
+    ("/subprocess", "42"), ("/multi/fork", "42 0"), ("/generator", "one\ntwo\n"), ("/own-socket", "accepted listener"),
 ])
 def test_forked_process_answers_nobody(server, path, answer):
     """However it comes back to us; the process that forked goes on."""
@@ -181,3 +223,30 @@ def test_process_that_outlives_its_worker(fresh_server):
     finally:
         os.kill(pid, signal.SIGKILL)
     server.wait_until(lambda: not processes.alive(pid), 20, "the end of the lingering process")
+
+
+def test_worker_that_dies_leaves_nobody_waiting(fresh_server):
+    """A process that it had forked lives on: it does not hold the connections on which the requests' answers are waited for."""
+    server = fresh_server("hello.wsgi", mode="daemon", daemon={"threads": 3, "processes": 1, "socket-timeout": 600})
+    server.write_app("hello.wsgi", APP.format(folder=str(server.data_folder())))
+    assert server.client().get("/").status == 200
+    held = Background(server.client().get, "/hold")
+    server.wait_until((server.root / "data" / "holding").exists, 20, "the request that is held")
+    dying = Background(server.client().get, "/linger-and-die")
+    note = server.root / "data" / "lingering"
+    server.wait_until(note.exists, 20, "the process to linger")
+    pid = int(note.read_text().split()[0])
+    try:
+        assert [request.result().status for request in (dying, held)] == [502, 502]
+        assert processes.alive(pid)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    server.log.expect("WSGI0146")
+    server.wait_until(lambda: not processes.alive(pid), 20, "the end of the lingering process")
+
+
+def test_forked_process_takes_nothing_from_the_request_body(fresh_server):
+    server = fresh_server("hello.wsgi", mode="daemon", daemon={"threads": 2})
+    server.write_app("hello.wsgi", APP.format(folder=str(server.data_folder())))
+    assert server.client().post("/read", body=b"x" * 3000000).text.split()[0] == "0"
+    assert server.client().post("/read", body=b"x" * 3000000).text == "0 3000000"
