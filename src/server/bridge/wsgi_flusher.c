@@ -63,7 +63,8 @@ static wsgi_flush_t *watch(wsgi_flusher_t *flusher)
         }
         idle = flusher->first == NULL ? idle + 1 : 0;
         if (idle <= IDLE_LOOKS) {
-            (void)wsgi_clock_cond_wait(&flusher->due, &flusher->lock, left);
+            /* No longer than that: what it waits for may be withdrawn, and the next be due before. */
+            (void)wsgi_clock_cond_wait(&flusher->due, &flusher->lock, left < LOOK_EVERY ? left : LOOK_EVERY);
             continue;
         }
         flusher->is_asleep = 1;
