@@ -136,6 +136,8 @@ def application(environ, start_response):
                 os._exit(0)
             os._exit(9)
         body = reap(pid) + b" " + str(len(environ["wsgi.input"].read())).encode("ascii")
+    elif path == "/descriptors":
+        body = subprocess.run(["/bin/ls", "/proc/self/fd"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, close_fds=False, check=True).stdout
     elif path == "/own-socket":
         body = own_sockets()
     elif path == "/subprocess":
@@ -166,6 +168,11 @@ def test_forked_process_answers_nobody(server, path, answer):
     for _ in range(2):
         assert server.client().get(path).text == answer
     assert {server.client().get("/").text for _ in range(8)} == {before}
+
+
+def test_programs_get_no_descriptor_of_the_server(server):
+    """Even without close_fds: 3 is what the program itself has opened to look."""
+    assert server.client().get("/descriptors").text.split() == ["0", "1", "2", "3"]
 
 
 def test_script_that_forks_while_it_is_loaded(server):
