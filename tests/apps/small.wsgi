@@ -101,6 +101,10 @@ def application(environ, start_response):
         return Body([b"only"])
     if path == "/none":
         return Body([])
+    if path == "/closes-late":
+        body = Body([])
+        body.close = lambda: time.sleep(0.05)
+        return body
     if path == "/conversation":
         return Body(conversation(environ["wsgi.input"]))
     if path == "/write":

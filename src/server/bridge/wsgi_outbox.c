@@ -104,7 +104,7 @@ static apr_status_t send_all(wsgi_call_t *call, const struct iovec *blocks, int 
 void wsgi_outbox_empty(wsgi_call_t *call)
 {
     if (call->outbox.is_waiting) {
-        (void)send_all(call, NULL, 0, WSGI_SEND_FLUSH); /* a failure shows when the next block comes, or the end */
+        (void)send_all(call, NULL, 0, 0); /* flushes bytes; a failure shows when the next block comes, or the end */
     }
 }
 

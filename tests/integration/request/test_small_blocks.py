@@ -33,6 +33,14 @@ def test_length_of_a_response_in_one_block_is_known(client, path, body):
     pytest.fail("always chunked")
 
 
+def test_empty_response_whose_close_takes_long(client, mode):
+    """Within Apache its head waits for the end all the same, so that the length is known; a daemon's head goes ahead."""
+    response = client.get("/closes-late")
+    assert (response.status, response.body, response.truncated) == (200, b"", False)
+    if mode == "embedded":
+        assert response.header("Content-Length") == "0"
+
+
 @pytest.mark.parametrize("path", ["/steps", "/write"])
 def test_block_arrives_while_the_application_waits_for_its_client(client, folder, path):
     with client.raw() as raw:
