@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/wsgi_clock.h"
 #include "httpd/wsgi_hostlog.h"
 #include "httpd/wsgi_lostworker.h"
 #include "httpd/wsgi_respond.h"
@@ -17,6 +18,7 @@
 enum {
     PIECE_BYTES = 65536, /* of a body in one bucket */
     HOLD_BYTES = 262144, /* output held back: if the end comes, Apache can tell its length; else fewer writes */
+    HOLD_TIME = 50000,   /* microseconds that a stream whose blocks follow each other closely may be held back */
     MOST_FILES = 16      /* in one response: each holds a descriptor of this process until it is sent */
 };
 
@@ -31,6 +33,7 @@ typedef struct {
     apr_size_t held;           /* bytes of memory in it */
     apr_size_t unflushed;      /* bytes passed on since the last flush */
     int is_dirty;              /* there is something the client may not have been sent: output, or the head alone */
+    apr_time_t dirty_since;    /* monotonic: when that was first seen, 0 not yet */
     int head_seen;
     apr_off_t promised;        /* Content-Length, -1 none */
     apr_off_t delivered;       /* bytes of the body so far */
@@ -88,6 +91,7 @@ static void pass_on(relay_t *c, int is_flush)
     if (is_flush) {
         APR_BRIGADE_INSERT_TAIL(c->bb, apr_bucket_flush_create(c->r->connection->bucket_alloc));
         c->is_dirty = 0;
+        c->dirty_since = 0;
     }
     c->unflushed = is_flush ? 0 : c->unflushed + c->held;
     c->held = 0;
@@ -175,6 +179,17 @@ static void on_loss(relay_t *c, apr_status_t rv)
     }
 }
 
+static int is_overdue(relay_t *c)
+{
+    apr_interval_time_t limit = c->group->response_flush_delay;
+    apr_time_t now = wsgi_clock_now();
+
+    if (c->dirty_since == 0) {
+        c->dirty_since = now;
+    }
+    return now - c->dirty_since >= (limit > HOLD_TIME ? limit : HOLD_TIME);
+}
+
 /*
  * Before a frame is read, which waits for it. What the client may not have yet is held back for a moment in which the
  * rest may come, so that a small response leaves as one, and then sent. And the answer to a small request is mostly
@@ -182,7 +197,10 @@ static void on_loss(relay_t *c, apr_status_t rv)
  */
 static void prepare_to_wait(relay_t *c)
 {
-    if (wsgi_channel_has_input(c->channel)) {
+    if (c->is_dirty && is_overdue(c)) {
+        pass_on(c, 1);
+    }
+    if (c->is_over || wsgi_channel_has_input(c->channel)) {
         return;
     }
     if (!c->head_seen) {
