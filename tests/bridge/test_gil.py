@@ -134,6 +134,23 @@ def test_interval_of_an_interpreter_that_shares_the_gil(build):
         assert [text[:8] for text in response.texts(WARNING)] == ["WSGI0199"]
 
 
+def waits(host, group):
+    response = host.run(APP, "intervals", group)
+    assert (response.outcome, response.waiting) == (DONE, 0)
+    return response.waits
+
+
+def test_host_hears_who_waits_for_the_one_gil(build):
+    with open_host(build, per_interpreter_gil=0, free_threading=0) as host:
+        assert [waits(host, group) for group in ("", "sub", "")] == [1, 1, 1]
+
+
+def test_nobody_is_said_to_wait_where_others_need_not(build, own_gil):
+    """A process that accepts nothing while one waits would keep the other interpreters from working."""
+    with open_host(build, **OWN) as host:
+        assert [waits(host, group) for group in ("", "sub", "")] == [1, 0, 0]
+
+
 # ---- looking in from outside ----
 
 def test_probe_takes_every_gil(build, own_gil, shared):

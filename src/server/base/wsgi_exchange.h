@@ -96,7 +96,7 @@ typedef struct {
 
     /**
      * The request waits for its turn to run Python, or waits no longer: once each, the second time with the GIL held.
-     * Must not block.
+     * Not called where requests may wait for different GILs, or for none. Must not block.
      */
     void (*waiting)(wsgi_exchange_t *x, int is_waiting);
 

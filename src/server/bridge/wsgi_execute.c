@@ -105,14 +105,23 @@ static int find_place(run_t *run)
     return 0;
 }
 
-static int enter(const run_t *run)
+/* The host hears of waiting only where the next request would wait as well: for the same GIL. */
+static int enter_and_tell(const run_t *run)
 {
     int rc;
 
+    if (run->runtime->free_threaded || atomic_load(&run->runtime->own_gils) > 0) {
+        return wsgi_interp_enter_in_turn(run->thread, run->interp);
+    }
     run->exchange->ops->waiting(run->exchange, 1);
     rc = wsgi_interp_enter_in_turn(run->thread, run->interp);
     run->exchange->ops->waiting(run->exchange, 0);
-    if (rc < 0) {
+    return rc;
+}
+
+static int enter(const run_t *run)
+{
+    if (enter_and_tell(run) < 0) {
         report_unavailable(run);
         return -1;
     }

@@ -121,6 +121,7 @@ static void decide_gil(wsgi_interp_t *interp)
     wsgi_runtime_t *runtime = interp->runtime;
 
     interp->own_gil = WSGI_HAS_OWN_GIL && interp->options.per_interpreter_gil && !runtime->free_threaded;
+    atomic_fetch_add(&runtime->own_gils, interp->own_gil);
     if (runtime->free_threaded && interp->options.per_interpreter_gil) {
         wsgi_log(&runtime->host->log, WSGI_HERE, WSGI_LOG_WARNING, APR_SUCCESS,
                  WSGI_LOGNO(0202) "The %s %s is to have its own GIL, but while free threading is active there is none.",

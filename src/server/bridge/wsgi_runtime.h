@@ -22,6 +22,8 @@ struct wsgi_runtime_t {
     wsgi_interp_t *main;                     /* constant once start returned */
     int free_threaded;                       /* constant once Python is initialised: there is no GIL */
 
+    atomic_int own_gils;                     /* interpreters with a GIL of their own have been made */
+
     pthread_key_t thread_key;                /* of wsgi_thread_t */
     _Atomic(wsgi_thread_t *) threads;        /* list of all records, in use or not */
     atomic_int thread_count;                 /* numbers given out */
