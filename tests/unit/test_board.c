@@ -203,6 +203,17 @@ static void tells_others_which_code_is_served(void)
     wsgi_board_slot_publish(board, 300);
     CHECK_INT(wsgi_board_read_published(board, 300), 1);
     CHECK_INT(wsgi_board_read_published(board, 300 + 256), 0);
+    for (unsigned stamp = 300; stamp <= 300 + 3 * 256; stamp += 256) { /* in one bucket */
+        wsgi_board_slot_publish(board, stamp);
+        wsgi_board_slot_publish(board, 300); /* known, so it needs no room */
+    }
+    CHECK_INT(wsgi_board_read_published(board, 300), 1);
+    CHECK_INT(wsgi_board_read_published(board, 300 + 3 * 256), 1);
+    wsgi_board_slot_publish(board, 300 + 4 * 256);
+    CHECK_INT(wsgi_board_read_published(board, 300), 0); /* the oldest */
+    for (unsigned stamp = 300 + 256; stamp <= 300 + 4 * 256; stamp += 256) {
+        CHECK_INT(wsgi_board_read_published(board, stamp), 1);
+    }
     wsgi_board_parent_destroy(board);
 }
 

@@ -46,9 +46,18 @@ typedef struct {
     _Atomic apr_uint64_t superseded; /* loads before this moment are of another version */
 } shared_file_t;
 
+/* Versions of files whose numbers give the same remainder. */
+typedef struct {
+    _Atomic apr_uint64_t stamps[4]; /* 0: none */
+    _Atomic unsigned oldest;        /* the entry that the next one takes when all are used, modulo their number */
+    unsigned zero;
+} shared_bucket_t;
+
 enum {
     CLAIMED = WSGI_WORKER_GONE + 1, /* state of a slot while its new owner fills it in: nobody else looks at it */
-    PUBLISHED = 256,          /* stamps of files, each at the place that it gives as a remainder */
+    BUCKETS = 256,            /* of published versions */
+    STAMPS = sizeof(((shared_bucket_t *)0)->stamps) / sizeof(apr_uint64_t),
+    FILES = 256,              /* each at the place that its number gives as a remainder */
     HEAD_BYTES = 64,          /* a cache line of its own, and alignment for what follows */
     UNBORN_LIMIT = 10000000   /* microseconds after which a slot without a process was left by a keeper that died */
 };
@@ -59,8 +68,8 @@ struct wsgi_board_t {
     apr_size_t bytes;           /* constant */
     shared_head_t *head;
     shared_script_t *scripts;   /* WSGI_BOARD_SCRIPTS */
-    _Atomic apr_uint64_t *published; /* PUBLISHED */
-    shared_file_t *files;       /* PUBLISHED */
+    shared_bucket_t *published; /* BUCKETS */
+    shared_file_t *files;       /* FILES */
     shared_slot_t *slot;        /* slots */
     _Atomic apr_uint64_t *tokens; /* slots x threads: request each thread has, 0 none; kept when a worker dies */
     shared_wait_t *waits;       /* slots x threads */
@@ -68,8 +77,8 @@ struct wsgi_board_t {
 
 apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads)
 {
-    apr_size_t files = HEAD_BYTES + PUBLISHED * sizeof(apr_uint64_t);
-    apr_size_t scripts = files + PUBLISHED * sizeof(shared_file_t);
+    apr_size_t files = HEAD_BYTES + BUCKETS * sizeof(shared_bucket_t);
+    apr_size_t scripts = files + FILES * sizeof(shared_file_t);
     apr_size_t head = scripts + WSGI_BOARD_SCRIPTS * sizeof(shared_script_t);
     apr_size_t slot_bytes = (apr_size_t)slots * sizeof(shared_slot_t);
     apr_size_t all_threads = (apr_size_t)slots * (apr_size_t)threads;
@@ -92,7 +101,7 @@ apr_status_t wsgi_board_parent_create(wsgi_board_t **out, int slots, int threads
     board->threads = threads;
     board->bytes = bytes;
     board->head = (shared_head_t *)(void *)memory;
-    board->published = (_Atomic apr_uint64_t *)(void *)(memory + HEAD_BYTES);
+    board->published = (shared_bucket_t *)(void *)(memory + HEAD_BYTES);
     board->files = (shared_file_t *)(void *)(memory + files);
     board->scripts = (shared_script_t *)(void *)(memory + scripts);
     board->slot = (shared_slot_t *)(void *)(memory + head);
@@ -281,9 +290,18 @@ int wsgi_board_read_older(const wsgi_board_t *board, int generation, int serving
 
 /* ---- scripts ---- */
 
+/* The oldest of its bucket goes: workers that still have to hear of a version hear of one that is among the last. */
 void wsgi_board_slot_publish(wsgi_board_t *board, apr_uint64_t stamp)
 {
-    atomic_store(&board->published[stamp % PUBLISHED], stamp);
+    shared_bucket_t *bucket = &board->published[stamp % BUCKETS];
+
+    for (int i = 0; i < STAMPS; i++) {
+        apr_uint64_t seen = 0;
+        if (atomic_compare_exchange_strong(&bucket->stamps[i], &seen, stamp) || seen == stamp) {
+            return;
+        }
+    }
+    atomic_store(&bucket->stamps[atomic_fetch_add(&bucket->oldest, 1) % STAMPS], stamp);
 }
 
 static void raise_to(_Atomic apr_uint64_t *moment, apr_uint64_t when)
@@ -296,7 +314,7 @@ static void raise_to(_Atomic apr_uint64_t *moment, apr_uint64_t when)
 
 void wsgi_board_slot_publish_load(wsgi_board_t *board, apr_uint64_t file, apr_uint64_t stamp, apr_uint64_t when)
 {
-    shared_file_t *entry = &board->files[file % PUBLISHED];
+    shared_file_t *entry = &board->files[file % FILES];
     apr_uint64_t before = wsgi_board_read_published(board, stamp) ? stamp : atomic_exchange(&entry->latest, stamp);
 
     if (before != 0 && before != stamp) {
@@ -307,12 +325,19 @@ void wsgi_board_slot_publish_load(wsgi_board_t *board, apr_uint64_t file, apr_ui
 
 apr_uint64_t wsgi_board_read_superseded(const wsgi_board_t *board, apr_uint64_t file)
 {
-    return atomic_load(&board->files[file % PUBLISHED].superseded);
+    return atomic_load(&board->files[file % FILES].superseded);
 }
 
 int wsgi_board_read_published(const wsgi_board_t *board, apr_uint64_t stamp)
 {
-    return stamp != 0 && atomic_load(&board->published[stamp % PUBLISHED]) == stamp;
+    const shared_bucket_t *bucket = &board->published[stamp % BUCKETS];
+
+    for (int i = 0; i < STAMPS && stamp != 0; i++) {
+        if (atomic_load(&bucket->stamps[i]) == stamp) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* @return its version, which is even, and a copy; 0 when it was never used or is being written */
