@@ -17,6 +17,7 @@ static void make_call(void)
     call.request_start = APR_INT64_C(1700000000123456);
     call.queue_start = APR_INT64_C(1700000000123999);
     call.is_https = 1;
+    call.queued = 9;
     call.daemon_connects = 2;
     call.daemon_restarts = 1;
     call.route = (wsgi_route_t){ .process_group = "app", .application_group = "", .callable_object = "application",
@@ -61,6 +62,7 @@ static void request_survives_the_round_trip(void)
     CHECK_TIME(got.request_start, call.request_start);
     CHECK_TIME(got.queue_start, call.queue_start);
     CHECK_INT(got.is_https, 1);
+    CHECK_TIME(got.queued, 9);
     CHECK_INT(got.daemon_connects, 2);
     CHECK_INT(got.daemon_restarts, 1);
     CHECK_STR(got.route.process_group, "app");
@@ -322,9 +324,24 @@ static void flags_of_frames_are_bounded(void)
     CHECK(!is_valid(WSGI_FRAME_REQUEST, 1, WSGI_BODY_DEFERRED + 1, 1));
     CHECK(is_valid(WSGI_FRAME_END, 0, WSGI_OUTCOME_COUNT - 1, 0));
     CHECK(!is_valid(WSGI_FRAME_END, 0, WSGI_OUTCOME_COUNT, 0));
+    CHECK(is_valid(WSGI_FRAME_END, 0, (WSGI_OUTCOME_COUNT - 1) | WSGI_END_KEPT, 0));
+    CHECK(!is_valid(WSGI_FRAME_END, 0, WSGI_OUTCOME_COUNT | WSGI_END_KEPT, 0));
+    CHECK(!is_valid(WSGI_FRAME_HEAD, 8, WSGI_END_KEPT, 0));
     CHECK(wsgi_codec_is_valid(&frame, 0));
     frame.zero = 1;
     CHECK(!wsgi_codec_is_valid(&frame, 0));
+}
+
+static void an_end_says_whether_the_connection_is_kept(void)
+{
+    wsgi_frame_t frame = wsgi_codec_frame(WSGI_FRAME_END, WSGI_EXPIRED, 0);
+    int is_kept = 1;
+
+    CHECK_INT(wsgi_codec_end(&frame, &is_kept), WSGI_EXPIRED);
+    CHECK_INT(is_kept, 0);
+    frame = wsgi_codec_frame(WSGI_FRAME_END, WSGI_EXPIRED | WSGI_END_KEPT, 0);
+    CHECK_INT(wsgi_codec_end(&frame, &is_kept), WSGI_EXPIRED);
+    CHECK_INT(is_kept, 1);
 }
 
 static void secret_is_found_before_the_rest_is_decoded(void)
@@ -382,6 +399,7 @@ int main(void)
     TAP_RUN(frames_come_from_their_side_only);
     TAP_RUN(lengths_of_frames_are_bounded);
     TAP_RUN(flags_of_frames_are_bounded);
+    TAP_RUN(an_end_says_whether_the_connection_is_kept);
     TAP_RUN(secret_is_found_before_the_rest_is_decoded);
     TAP_RUN(text_with_a_nul_inside_is_refused);
     TAP_RUN(head_that_counts_a_billion_headers_is_refused);

@@ -175,4 +175,13 @@ static inline int tap_done(void)
     return tap.failed_cases == 0 && tap.cases > 0 ? 0 : 1;
 }
 
+/** What the thread sanitizer leaves out: lines such as "race:function". Once in a program, outside of functions. */
+#define TAP_THREAD_SANITIZER_IGNORES(lines) \
+    const char *__tsan_default_suppressions(void); \
+    const char *__tsan_default_suppressions(void) \
+    { \
+        return lines; \
+    } \
+    struct tap_needs_semicolon
+
 #endif

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/wsgi_arrivals.h"
 #include "wire/wsgi_socket.h"
 
 enum { NEW_SOCKET = 60 /* seconds in which its server may be about to listen, maybe where its pid cannot be seen */ };
@@ -176,7 +177,7 @@ apr_status_t wsgi_listener_open(int *fd, wsgi_listener_file_t *file, const char 
 
     *file = (wsgi_listener_file_t){ 0 };
     *fd = wsgi_socket_new();
-    if (*fd < 0 || fcntl(*fd, F_SETFL, 0) < 0) { /* request threads block in accept */
+    if (*fd < 0 || (!wsgi_arrivals_may_keep(group) && fcntl(*fd, F_SETFL, 0) < 0)) { /* threads block in accept */
         rv = errno;
         wsgi_log(log, WSGI_HERE, WSGI_LOG_ALERT, rv,
                  WSGI_LOGNO(0012) "Unable to create the socket of daemon process group '%s'.", group->name);

@@ -13,14 +13,18 @@ enum { STACK_BLOCKS = 16 }; /* iovec entries that need no allocation */
 typedef struct {
     wsgi_exchange_t exchange; /* first: the bridge's pointer is ours */
     const wsgi_peer_t *peer;
+    const wsgi_visit_t *visit;
     wsgi_channel_t channel;
     wsgi_call_t call;
     apr_pool_t *pool;
     int body;        /* WSGI_BODY_*: what the child announced */
     int body_ended;  /* BODY_END was seen, or there is no body */
+    const char *collected;    /* of the body, read before the request is run and not yet by the application */
+    apr_size_t collected_len; /* bytes */
     apr_status_t broken; /* kept once reading failed: it is not tried again */
     apr_size_t body_left; /* of the current BODY frame */
     int ended;       /* END was sent, or cannot be */
+    int is_kept;     /* the connection brings another request when END is out, and is not to be used here any more */
     int gone;        /* the child closed its end */
 } conversation_t;
 
@@ -69,6 +73,13 @@ static apr_status_t peer_read(wsgi_exchange_t *x, char *buf, apr_size_t *len)
     note_activity(c);
     if (capacity == 0) {
         return rv; /* the child asked the client for the body when it was told to go on */
+    }
+    if (c->collected_len > 0) {
+        *len = capacity < c->collected_len ? capacity : c->collected_len;
+        memcpy(buf, c->collected, *len);
+        c->collected += *len;
+        c->collected_len -= *len;
+        return APR_SUCCESS;
     }
     while (rv == APR_SUCCESS && c->body_left == 0 && !c->body_ended) {
         rv = next_body_frame(c);
@@ -127,6 +138,25 @@ static int prepend_head(conversation_t *c, struct iovec *out, const wsgi_head_t 
     return out->iov_base != NULL;
 }
 
+/*
+ * An END frame. The child may send another request after it where nothing of this one can still be on its way, and not
+ * after it was told to turn to another worker.
+ */
+static wsgi_frame_t make_end(conversation_t *c, wsgi_outcome_t outcome)
+{
+    c->is_kept = c->visit->may_keep && c->body != WSGI_BODY_DEFERRED && outcome != WSGI_REJECTED
+                 && !wsgi_channel_has_input(&c->channel);
+    return wsgi_codec_frame(WSGI_FRAME_END, (int)outcome | (c->is_kept ? WSGI_END_KEPT : 0), 0);
+}
+
+/* END is out. What the application does from now on, such as closing its response, keeps no other request waiting. */
+static void let_go(conversation_t *c)
+{
+    if (c->is_kept) {
+        c->peer->keep(c->peer->context, c->visit->thread);
+    }
+}
+
 /* Everything that fits one DATA frame, with what goes before and after it, in one gathered write. */
 static apr_status_t send_gathered(conversation_t *c, const wsgi_head_t *head, const struct iovec *blocks, int count,
                                   apr_size_t total, int is_last)
@@ -134,7 +164,7 @@ static apr_status_t send_gathered(conversation_t *c, const wsgi_head_t *head, co
     struct iovec on_stack[STACK_BLOCKS];
     struct iovec *out = count + 3 <= STACK_BLOCKS ? on_stack : malloc(((apr_size_t)count + 3) * sizeof(*out));
     wsgi_frame_t data = wsgi_codec_frame(WSGI_FRAME_DATA, 0, total);
-    wsgi_frame_t end = wsgi_codec_frame(WSGI_FRAME_END, WSGI_DONE, 0);
+    wsgi_frame_t end;
     apr_status_t rv;
     int n;
 
@@ -148,11 +178,15 @@ static apr_status_t send_gathered(conversation_t *c, const wsgi_head_t *head, co
         n += count;
     }
     if (is_last) {
+        end = make_end(c, WSGI_DONE);
         out[n++] = (struct iovec){ &end, sizeof(end) };
     }
     if (rv == APR_SUCCESS) {
         rv = deliver(c, out, n, -1);
         c->ended = is_last;
+    }
+    if (rv == APR_SUCCESS && is_last) {
+        let_go(c);
     }
     if (out != on_stack) {
         free(out);
@@ -213,9 +247,8 @@ static apr_status_t peer_send_file(wsgi_exchange_t *x, const wsgi_head_t *head, 
     return rv == APR_SUCCESS ? deliver(c, out, 2, fd) : rv;
 }
 
-static apr_status_t send_frame(conversation_t *c, wsgi_frame_type_t type, int flags)
+static apr_status_t send_frame(conversation_t *c, wsgi_frame_t frame)
 {
-    wsgi_frame_t frame = wsgi_codec_frame(type, flags, 0);
     struct iovec out = { &frame, sizeof(frame) };
 
     return deliver(c, &out, 1, -1);
@@ -224,13 +257,18 @@ static apr_status_t send_frame(conversation_t *c, wsgi_frame_type_t type, int fl
 static apr_status_t peer_finish(wsgi_exchange_t *x, wsgi_outcome_t outcome)
 {
     conversation_t *c = of(x);
+    apr_status_t rv;
 
     if (c->ended) {
         return APR_SUCCESS;
     }
     c->ended = 1;
     note_activity(c);
-    return send_frame(c, WSGI_FRAME_END, outcome);
+    rv = send_frame(c, make_end(c, outcome));
+    if (rv == APR_SUCCESS) {
+        let_go(c);
+    }
+    return rv;
 }
 
 static int peer_aborted(wsgi_exchange_t *x)
@@ -242,7 +280,7 @@ static wsgi_change_t peer_script_changed(wsgi_exchange_t *x)
 {
     conversation_t *c = of(x);
 
-    if (c->call.queue_start < c->peer->born) {
+    if (c->call.queued < c->peer->as_of) {
         return WSGI_CHANGE_IGNORE; /* all code here was loaded after the request came: nothing can be newer for it */
     }
     return c->peer->script_changed(c->peer->context, c->call.route.script, c->call.route.application_group);
@@ -257,7 +295,7 @@ static void peer_proceed(wsgi_exchange_t *x)
         c->peer->loading(c->peer->context, c->call.route.script, c->call.route.application_group);
     }
     if (c->body == WSGI_BODY_DEFERRED) {
-        (void)send_frame(c, WSGI_FRAME_GO, 0); /* a child that is gone shows at the next read */
+        (void)send_frame(c, wsgi_codec_frame(WSGI_FRAME_GO, 0, 0)); /* a child that is gone shows at the next read */
     }
 }
 
@@ -342,6 +380,33 @@ static int is_entitled(conversation_t *c, const char *payload, apr_size_t len)
     return 1;
 }
 
+/*
+ * A body that was sent along is read whole before the request is run: when a worker goes and leaves something unread,
+ * the child knows that it has not begun.
+ */
+static apr_status_t collect_body(conversation_t *c)
+{
+    apr_status_t rv = next_body_frame(c);
+    char *payload;
+
+    if (rv == APR_SUCCESS && !c->body_ended) {
+        if (c->body_left > c->peer->endpoint->group->request_buffer_size) {
+            return APR_EGENERAL; /* no child collects so much */
+        }
+        c->collected_len = c->body_left;
+        c->body_left = 0;
+        rv = wsgi_channel_payload(&c->channel, &payload);
+        if (rv == APR_SUCCESS) {
+            c->collected = payload;
+            rv = next_body_frame(c);
+        }
+        if (rv == APR_SUCCESS && !c->body_ended) {
+            rv = APR_EGENERAL;
+        }
+    }
+    return rv == APR_EOF ? APR_ECONNABORTED : rv;
+}
+
 /* Read the payload of the first frame. */
 static apr_status_t receive_payload(conversation_t *c, char **payload, apr_size_t *len)
 {
@@ -355,6 +420,7 @@ static apr_status_t receive_payload(conversation_t *c, char **payload, apr_size_
         return APR_EGENERAL;
     }
     c->body = frame.flags;
+    c->body_ended = c->body == WSGI_BODY_NONE;
     *len = frame.length;
     rv = wsgi_channel_payload(&c->channel, payload);
     return rv == APR_EOF ? APR_ECONNABORTED : rv;
@@ -375,6 +441,9 @@ static int receive_request(conversation_t *c)
             return 0;
         }
         rv = wsgi_codec_decode_request(&c->call, payload, len, c->pool);
+    }
+    if (rv == APR_SUCCESS && c->body == WSGI_BODY_FOLLOWS) {
+        rv = collect_body(c);
     }
     if (rv != APR_SUCCESS) {
         wsgi_log(&c->peer->log, WSGI_HERE, WSGI_LOG_ERR, rv,
@@ -427,14 +496,23 @@ static int enter_chroot(conversation_t *c)
     return 1;
 }
 
-static int is_expired(const conversation_t *c, apr_time_t accepted)
+/* Between the moment when Apache's child wanted to hand the request over and when this thread took it. */
+static apr_interval_time_t time_queued(const conversation_t *c)
+{
+    apr_interval_time_t waited = c->visit->taken - c->call.queued;
+
+    return waited > 0 ? waited : 0;
+}
+
+/* Counted from Apache's reception of the request. */
+static int is_expired(const conversation_t *c)
 {
     apr_interval_time_t limit = c->peer->endpoint->group->queue_timeout;
 
-    return limit > 0 && accepted - c->call.request_start > limit;
+    return limit > 0 && c->call.queue_start - c->call.request_start + time_queued(c) > limit;
 }
 
-static wsgi_outcome_t execute(conversation_t *c, apr_time_t accepted)
+static wsgi_outcome_t execute(conversation_t *c)
 {
     const wsgi_peer_t *peer = c->peer;
     wsgi_request_t request = {
@@ -442,13 +520,13 @@ static wsgi_outcome_t execute(conversation_t *c, apr_time_t accepted)
         .variables = &c->call.variables,
         .moments = { .request_start = c->call.request_start,
                      .queue_start = c->call.queue_start,
-                     .daemon_start = accepted },
+                     .daemon_start = c->visit->accepted },
         .url_scheme = c->call.is_https ? "https" : "http",
         .daemon_connects = c->call.daemon_connects,
         .daemon_restarts = c->call.daemon_restarts,
     };
 
-    if (is_expired(c, accepted)) {
+    if (is_expired(c)) {
         log_error(c, __LINE__,
                   WSGI_LOGNO(0084) "Request waited longer than queue-timeout before a thread of daemon process '%s' "
                                    "took it; it is not run.");
@@ -462,28 +540,40 @@ static wsgi_outcome_t execute(conversation_t *c, apr_time_t accepted)
     return peer->bridge->execute(peer->runtime, &request, &c->exchange);
 }
 
-wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall)
+/* A request was received: run it. */
+static void run(conversation_t *c)
+{
+    const wsgi_peer_t *peer = c->peer;
+    int thread = c->visit->thread;
+
+    wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);
+    wsgi_board_slot_waited(peer->endpoint->board, peer->slot, thread, c->visit->accepted, time_queued(c));
+    wsgi_inprogress_begin(peer->progress, thread, wsgi_fields_get(&c->call.variables, "REQUEST_METHOD"),
+                          wsgi_fields_get(&c->call.variables, "REQUEST_URI"));
+    (void)peer_finish(&c->exchange, execute(c)); /* unless the bridge has: the child always gets an END */
+    wsgi_inprogress_end(peer->progress, thread);
+    wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
+}
+
+int wsgi_peer_serve(const wsgi_peer_t *peer, const wsgi_visit_t *visit, apr_pool_t *pcall)
 {
     conversation_t *c = apr_pcalloc(pcall, sizeof(*c));
-    wsgi_outcome_t outcome = WSGI_FAILED;
+    apr_status_t rv;
 
     c->exchange.ops = &peer_ops;
     c->peer = peer;
+    c->visit = visit;
     c->pool = pcall;
-    wsgi_channel_init(&c->channel, fd, 1, peer->socket_timeout, pcall);
+    wsgi_channel_init(&c->channel, visit->fd, 1, peer->socket_timeout, pcall);
     c->channel.may_widen = peer->endpoint->group->send_buffer_size == 0;
-    if (receive_request(c) && enter_chroot(c)) {
-        c->body_ended = c->body == WSGI_BODY_NONE;
-        wsgi_board_slot_begin(peer->endpoint->board, peer->slot, thread, c->call.token);
-        wsgi_board_slot_waited(peer->endpoint->board, peer->slot, thread, accepted, accepted - c->call.queue_start);
-        wsgi_inprogress_begin(peer->progress, thread, wsgi_fields_get(&c->call.variables, "REQUEST_METHOD"),
-                              wsgi_fields_get(&c->call.variables, "REQUEST_URI"));
-        outcome = execute(c, accepted);
-        (void)peer_finish(&c->exchange, outcome); /* unless the bridge has: the child always gets an END */
-        wsgi_inprogress_end(peer->progress, thread);
-        wsgi_board_slot_end(peer->endpoint->board, peer->slot, thread);
+    rv = visit->may_keep ? wsgi_channel_read_ahead(&c->channel) : APR_SUCCESS;
+    if (rv == APR_EAGAIN) {
+        peer->keep(peer->context, visit->thread);
+        return 0;
+    }
+    if (rv != APR_EOF && receive_request(c) && enter_chroot(c)) {
+        run(c);
     }
     wsgi_channel_done(&c->channel);
-    close(fd);
-    return outcome;
+    return rv != APR_EOF;
 }

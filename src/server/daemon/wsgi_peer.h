@@ -20,7 +20,7 @@ typedef struct {
     wsgi_origin_sink_t request_log;
     wsgi_inprogress_t *progress; /* what the request threads are doing */
     int slot;                /* of this worker on the board */
-    apr_time_t born;         /* start of this process, microseconds since the epoch */
+    apr_time_t as_of;        /* no script was loaded before: monotonic */
     /**
      * A loaded script is out of date. Blocks until a replacement of this process is ready, or answers at once
      * when another request already waits for it. See wsgi_exchange_ops_t.script_changed.
@@ -35,19 +35,28 @@ typedef struct {
     void (*answering)(void *context, const char *script, const char *application_group);
     /** A request waits for its turn, or waits no longer. See wsgi_exchange_ops_t.waiting. NULL: nobody asks. */
     void (*waiting)(void *context, int is_waiting);
+    /** The connection that this thread serves may bring the next request; END has told the child so. */
+    void (*keep)(void *context, int thread);
     /** Data moved for a request: inactivity timer. NULL: no such timer. */
     void (*activity)(void *context);
     void *context;
 } wsgi_peer_t;
 
+/** A connection as its next request is expected. */
+typedef struct {
+    int fd;
+    int may_keep;        /* wsgi_peer_t.keep may be called */
+    int thread;          /* number of the calling request thread, 0 to threads - 1 */
+    apr_time_t accepted; /* when this thread took the connection (microseconds since the epoch) */
+    apr_time_t taken;    /* the same moment on the monotonic clock */
+} wsgi_visit_t;
+
 /**
- * Serve the one request of an accepted connection and close the connection.
- * @param thread   number of the calling request thread, 0 to threads - 1
- * @param accepted when the connection was accepted (microseconds since the epoch)
- * @param pcall    cleared by the caller afterwards
- * @return the outcome; WSGI_FAILED also for requests that were refused before they ran
+ * Serve the next request of a connection, without closing it. If it may be kept and nothing has come, it is kept.
+ * @param pcall cleared by the caller afterwards
+ * @return whether there was a request, be it one that was refused
  */
-wsgi_outcome_t wsgi_peer_serve(const wsgi_peer_t *peer, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall);
+int wsgi_peer_serve(const wsgi_peer_t *peer, const wsgi_visit_t *visit, apr_pool_t *pcall);
 
 /** A path as Apache sees it, as it is seen inside the root directory `root`. @return NULL when it lies outside */
 const char *wsgi_peer_inside_root(const char *root, const char *path);

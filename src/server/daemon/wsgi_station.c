@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/wsgi_arrivals.h"
+
 enum {
     MIN_SLOTS = 16,
     ORDERS_BACKLOG = 8,
@@ -14,10 +16,10 @@ enum {
 
 static const char *identity_of(const wsgi_group_t *group, const wsgi_apache_t *apache, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%s\n%s\n%d %d %ld %ld %ld %d %d %d\n%s", group->name, apache->socket_prefix,
+    return apr_psprintf(pool, "%s\n%s\n%d %d %ld %ld %ld %d %d %d %d\n%s", group->name, apache->socket_prefix,
                         apache->socket_rotation, apache->is_root, (long)group->socket_uid, (long)group->uid,
                         (long)group->gid, group->listen_backlog, group->send_buffer_size, group->receive_buffer_size,
-                        group->chroot ? group->chroot : "");
+                        wsgi_arrivals_may_keep(group), group->chroot ? group->chroot : "");
 }
 
 static int slots_for(const wsgi_group_t *group)

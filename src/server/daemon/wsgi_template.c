@@ -75,7 +75,6 @@ static void be_worker(const task_t *task)
     wsgi_control_init(&w->keeper, task->control);
     w->overheard.is_guarded = 0;
     w->peer.slot = task->order.slot;
-    w->peer.born = apr_time_now();
     if (wsgi_signals_renew(&w->signals) < 0) {
         wsgi_workerstart_give_up(w);
     }

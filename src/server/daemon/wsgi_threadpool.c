@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "daemon/wsgi_arrivals.h"
 #include "daemon/wsgi_signals.h"
-#include "wire/wsgi_socket.h"
 
 enum {
     ACCEPTORS = 2,          /* threads that accept, or wait for their turn with what they accepted, before more do */
@@ -30,12 +30,14 @@ typedef struct {
     atomic_int is_accepting;     /* one of pool->acceptors; owner writes, and whoever unparks it */
     _Atomic apr_int64_t begun;   /* monotonic start of its request, 0 none; owner writes */
     _Atomic apr_int64_t serial;  /* requests begun; owner writes */
-    apr_pool_t *pcall;           /* owner thread only */
+    wsgi_arrival_t arrival;      /* what it serves, fd -1: nothing any more; owner thread only, as the next */
+    apr_pool_t *pcall;
 } thread_t;
 
 struct wsgi_threadpool_t {
     wsgi_threadpool_settings_t settings; /* constant */
     thread_t *threads;                   /* settings.threads */
+    wsgi_arrivals_t *arrivals;
     pthread_mutex_t lock;
     pthread_cond_t changed;  /* acceptors or active became fewer */
     int top_parked;          /* guarded by lock: -1 none */
@@ -197,20 +199,53 @@ static int recover(wsgi_threadpool_t *pool, int error)
     return 0;
 }
 
-static void serve(thread_t *self, int fd)
+/* Before the role is given up: nobody may think us idle in between. */
+static void begin(thread_t *self)
+{
+    atomic_fetch_add(&self->pool->active, 1);
+    atomic_fetch_add(&self->serial, 1);
+    atomic_store(&self->begun, wsgi_clock_now());
+}
+
+/* @param was_request else nothing happened that counts */
+static void end(thread_t *self, int was_request)
 {
     wsgi_threadpool_t *pool = self->pool;
 
-    pool->settings.serve(pool->settings.context, fd, self->number, apr_time_now(), self->pcall);
-    apr_pool_clear(self->pcall);
     atomic_store(&self->begun, 0);
-    atomic_fetch_add(&pool->served, 1);
+    if (was_request) {
+        atomic_fetch_add(&pool->served, 1);
+    }
     if (atomic_fetch_sub(&pool->active, 1) == 1 && atomic_load(&pool->stopping)) {
         pthread_mutex_lock(&pool->lock);
         pthread_cond_broadcast(&pool->changed);
         pthread_mutex_unlock(&pool->lock);
     }
-    pool->settings.served(pool->settings.context);
+    if (was_request) {
+        pool->settings.served(pool->settings.context);
+    }
+}
+
+static void serve(thread_t *self)
+{
+    wsgi_threadpool_t *pool = self->pool;
+    int was_request = pool->settings.serve(pool->settings.context, self->arrival.fd, self->arrival.place >= 0,
+                                           self->number, atomic_load_explicit(&self->begun, memory_order_relaxed),
+                                           self->pcall);
+
+    apr_pool_clear(self->pcall);
+    if (self->arrival.fd >= 0) {
+        wsgi_arrivals_drop(pool->arrivals, &self->arrival);
+    }
+    end(self, was_request);
+}
+
+void wsgi_threadpool_keep(wsgi_threadpool_t *pool, int thread)
+{
+    wsgi_arrival_t arrival = pool->threads[thread].arrival;
+
+    pool->threads[thread].arrival.fd = -1;
+    wsgi_arrivals_keep(pool->arrivals, &arrival);
 }
 
 static void *run(void *arg)
@@ -219,19 +254,16 @@ static void *run(void *arg)
     wsgi_threadpool_t *pool = self->pool;
 
     while (become_acceptor(self)) {
-        int fd = -1, error = 0;
+        int error = EINTR;
         if (!atomic_load(&pool->stopping)) {
-            fd = wsgi_socket_accept(pool->settings.listener);
-            error = errno;
+            error = wsgi_arrivals_next(pool->arrivals, &self->arrival);
         }
-        if (fd >= 0) { /* counted before the role is given up: nobody may think us idle in between */
-            atomic_fetch_add(&pool->active, 1);
-            atomic_fetch_add(&self->serial, 1);
-            atomic_store(&self->begun, wsgi_clock_now());
+        if (error == 0) {
+            begin(self);
         }
         leave_acceptors(self);
-        if (fd >= 0) {
-            serve(self, fd);
+        if (error == 0) {
+            serve(self);
         } else if (atomic_load(&pool->stopping) || !recover(pool, error)) {
             break;
         }
@@ -313,6 +345,9 @@ apr_status_t wsgi_threadpool_start(wsgi_threadpool_t **out, const wsgi_threadpoo
         error = wsgi_clock_cond_init(&pool->changed);
     }
     if (error == 0) {
+        error = wsgi_arrivals_open(&pool->arrivals, settings->listener, settings->may_keep, pprocess);
+    }
+    if (error == 0) {
         error = init_attributes(&attr, settings->stack_size);
     }
     if (error != 0) {
@@ -366,6 +401,7 @@ void wsgi_threadpool_stop_accepting(wsgi_threadpool_t *pool)
         (void)wsgi_clock_cond_wait(&pool->changed, &pool->lock, INTERRUPT_PAUSE);
     }
     pthread_mutex_unlock(&pool->lock);
+    wsgi_arrivals_end(pool->arrivals);
 }
 
 int wsgi_threadpool_active(const wsgi_threadpool_t *pool)

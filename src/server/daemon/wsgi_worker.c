@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/wsgi_clock.h"
+#include "daemon/wsgi_arrivals.h"
 #include "daemon/wsgi_shutdown.h"
 #include "daemon/wsgi_warm.h"
 #include "daemon/wsgi_warmup.h"
@@ -19,12 +20,17 @@ enum { LOOK_PAUSE = 1000 }; /* milliseconds */
 
 /* ---- called on request threads ---- */
 
-static void on_serve(void *context, int fd, int thread, apr_time_t accepted, apr_pool_t *pcall)
+static int on_serve(void *context, int fd, int may_keep, int thread, apr_time_t begun, apr_pool_t *pcall)
 {
     wsgi_workerstate_t *w = context;
+    wsgi_visit_t visit = { .fd = fd,
+                           .may_keep = may_keep,
+                           .thread = thread,
+                           .accepted = apr_time_now(),
+                           .taken = begun };
 
     wsgi_monitor_begin(w->monitor);
-    (void)wsgi_peer_serve(&w->peer, fd, thread, accepted, pcall); /* its outcome went to the Apache child */
+    return wsgi_peer_serve(&w->peer, &visit, pcall);
 }
 
 static void on_served(void *context)
@@ -50,6 +56,7 @@ static void start_threads(wsgi_workerstate_t *w)
 {
     wsgi_threadpool_settings_t settings = {
         .listener = w->start->listener,
+        .may_keep = wsgi_arrivals_may_keep(w->group),
         .threads = w->group->threads,
         .stack_size = w->group->stack_size,
         .group = w->group->name,

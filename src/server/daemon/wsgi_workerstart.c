@@ -33,6 +33,11 @@ static void on_waiting(void *context, int is_waiting)
     wsgi_threadpool_waiting(w->pool, is_waiting);
 }
 
+static void on_keep(void *context, int thread)
+{
+    wsgi_threadpool_keep(((wsgi_workerstate_t *)context)->pool, thread);
+}
+
 static void on_answering(void *context, const char *script, const char *application_group)
 {
     wsgi_workerstate_t *w = context;
@@ -171,9 +176,10 @@ static void fill_peer(wsgi_workerstate_t *w)
     if (w->peer.progress == NULL) {
         wsgi_workerstart_give_up(w);
     }
-    w->peer.born = apr_time_now();
+    w->peer.as_of = w->start->as_of;
     w->peer.script_changed = on_script_changed;
     w->peer.waiting = on_waiting;
+    w->peer.keep = on_keep;
     w->peer.loading = on_loading;
     w->peer.answering = on_answering;
     w->peer.activity = w->group->inactivity_timeout > 0 ? on_activity : NULL;

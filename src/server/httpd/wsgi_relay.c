@@ -43,6 +43,7 @@ typedef struct {
     int client_gone;
     int in_upload;             /* relaying the request body: GO is not expected again */
     int is_over;               /* END was seen, or nothing more can come */
+    int is_kept;               /* END was seen, and the worker is ready for another request */
     wsgi_outcome_t outcome;    /* once END was seen */
     int status;                /* what the handler returns */
     apr_interval_time_t client_timeout; /* what it was before this changed it, -1: it did not */
@@ -130,14 +131,10 @@ static void protocol_error(relay_t *c, apr_status_t rv, const char *what)
     end_with(c, HTTP_BAD_GATEWAY);
 }
 
-/*
- * The worker went before it had read the whole request, so it cannot have begun to run it. If the body was sent along,
- * what it left may be the end of that.
- */
+/* The worker went before it had read the whole request, or the body sent along: so it cannot have begun to run it. */
 static int was_never_begun(const relay_t *c, apr_status_t rv)
 {
-    return APR_STATUS_IS_EOF(rv) && c->channel->is_unread && !c->head_seen && !c->in_upload
-           && c->upload->mode != WSGI_BODY_FOLLOWS;
+    return APR_STATUS_IS_EOF(rv) && c->channel->is_unread && !c->head_seen && !c->in_upload;
 }
 
 /* The connection ended or broke before END. */
@@ -385,8 +382,10 @@ static apr_status_t on_file(relay_t *c)
     return APR_SUCCESS;
 }
 
-static void on_end(relay_t *c, wsgi_outcome_t outcome)
+static void on_end(relay_t *c, const wsgi_frame_t *frame)
 {
+    wsgi_outcome_t outcome = wsgi_codec_end(frame, &c->is_kept);
+
     c->is_over = 1;
     c->outcome = outcome;
     if (outcome == WSGI_DONE && !c->head_seen) {
@@ -437,7 +436,7 @@ static void handle_frame(relay_t *c)
             rv = on_file(c);
             break;
         default: /* END: the channel lets nothing else through */
-            on_end(c, (wsgi_outcome_t)frame.flags);
+            on_end(c, &frame);
             break;
         }
     }
@@ -524,7 +523,7 @@ static int conclude(relay_t *c)
     return OK;
 }
 
-int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endpoint_t *endpoint,
+int wsgi_relay_response(wsgi_relayed_t *result, request_rec *r, const wsgi_endpoint_t *endpoint,
                         const wsgi_call_t *call, wsgi_channel_t *channel, wsgi_upload_t *upload)
 {
     relay_t c = { .r = r,
@@ -550,7 +549,8 @@ int wsgi_relay_response(wsgi_outcome_t *outcome, request_rec *r, const wsgi_endp
         }
     }
     channel->while_blocked = NULL;
-    *outcome = c.outcome;
+    result->outcome = c.outcome;
+    result->is_kept = c.is_kept && !wsgi_channel_has_input(channel);
     status = c.outcome == WSGI_REJECTED ? OK : conclude(&c);
     restore_client_timeout(&c);
     return status;

@@ -5,6 +5,7 @@
 
 #include "base/wsgi_clock.h"
 #include "httpd/wsgi_hostlog.h"
+#include "httpd/wsgi_kept.h"
 #include "httpd/wsgi_relay.h"
 #include "httpd/wsgi_startup.h"
 #include "httpd/wsgi_upload.h"
@@ -19,6 +20,7 @@ typedef struct {
     const wsgi_endpoint_t *endpoint;
     wsgi_call_t *call;
     wsgi_upload_t upload;
+    int must_connect; /* a connection that was kept has turned out to be closed */
 } remote_t;
 
 static int is_busy(int error)
@@ -78,6 +80,22 @@ static int connect_to_group(int *fd, remote_t *c)
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
+/* A connection that is there, or a new one. @param fd, is_reused receive it. @return HTTP status */
+static int reach_group(int *fd, int *is_reused, remote_t *c)
+{
+    const wsgi_group_t *group = c->endpoint->group;
+
+    *fd = c->must_connect ? -1 : wsgi_kept_take(wsgi_startup_kept(), group->id - 1);
+    *is_reused = *fd >= 0;
+    if (!*is_reused) {
+        return connect_to_group(fd, c);
+    }
+    c->call->daemon_connects++;
+    wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_TRACE1, 0, "Using a connection kept for daemon process group '%s'.",
+                     group->name);
+    return OK;
+}
+
 /* The request, and the body as far as it is at hand, in one write. */
 static apr_status_t send_request(wsgi_channel_t *channel, remote_t *c)
 {
@@ -94,38 +112,62 @@ static apr_status_t send_request(wsgi_channel_t *channel, remote_t *c)
     return wsgi_channel_send(channel, out, count, -1);
 }
 
-/* One attempt: connect, hand over, relay. @param outcome WSGI_REJECTED asks for another. @return HTTP status or OK */
-static int attempt(wsgi_outcome_t *outcome, remote_t *c)
+static void log_unsent(const remote_t *c, apr_status_t rv)
+{
+    const wsgi_group_t *group = c->endpoint->group;
+
+    if (c->call->daemon_restarts == 0) {
+        wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0121) "Unable to send the request to daemon process group '%s' on '%s'.",
+                         group->name, c->endpoint->socket_path);
+    } else {
+        wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
+                         WSGI_LOGNO(0125) "Unable to send the request again to daemon process group '%s' on '%s'.",
+                         group->name, c->endpoint->socket_path);
+    }
+}
+
+/* Hand over and relay over one connection, which is kept afterwards or closed. @return HTTP status or OK */
+static int converse(wsgi_relayed_t *result, int *is_unread, remote_t *c, int fd)
 {
     const wsgi_group_t *group = c->endpoint->group;
     apr_interval_time_t timeout = group->socket_timeout > 0 ? group->socket_timeout : c->r->server->timeout;
+    int status = HTTP_INTERNAL_SERVER_ERROR;
     wsgi_channel_t channel;
     apr_status_t rv;
-    int fd, status;
 
-    *outcome = WSGI_FAILED;
-    status = connect_to_group(&fd, c);
-    if (status != OK) {
-        return status;
-    }
     wsgi_channel_init(&channel, fd, 0, timeout, c->r->pool);
     rv = send_request(&channel, c);
     if (rv == APR_SUCCESS || rv == APR_ECONNABORTED) { /* a worker that hung up may have said why before */
-        status = wsgi_relay_response(outcome, c->r, c->endpoint, c->call, &channel, &c->upload);
+        status = wsgi_relay_response(result, c->r, c->endpoint, c->call, &channel, &c->upload);
     } else {
-        status = HTTP_INTERNAL_SERVER_ERROR;
-        if (c->call->daemon_restarts == 0) {
-            wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
-                             WSGI_LOGNO(0121) "Unable to send the request to daemon process group '%s' on '%s'.",
-                             group->name, c->endpoint->socket_path);
-        } else {
-            wsgi_hostlog_say(c->r, WSGI_HERE, WSGI_LOG_ERR, rv,
-                             WSGI_LOGNO(0125) "Unable to send the request again to daemon process group '%s' on '%s'.",
-                             group->name, c->endpoint->socket_path);
-        }
+        log_unsent(c, rv);
     }
+    *is_unread = channel.is_unread;
     wsgi_channel_done(&channel);
-    close(fd);
+    if (result->is_kept) {
+        wsgi_kept_put(wsgi_startup_kept(), group->id - 1, fd);
+    } else {
+        close(fd);
+    }
+    return status;
+}
+
+/* One attempt. @param outcome WSGI_REJECTED asks for another. @return HTTP status or OK */
+static int attempt(wsgi_outcome_t *outcome, remote_t *c)
+{
+    wsgi_relayed_t result = { .outcome = WSGI_FAILED };
+    int fd, is_reused, is_unread = 0;
+    int status = reach_group(&fd, &is_reused, c);
+
+    if (status == OK) {
+        status = converse(&result, &is_unread, c, fd);
+    }
+    if (is_reused && is_unread && result.outcome == WSGI_REJECTED) {
+        c->must_connect = 1; /* closed while nobody used it, or just then: nothing has happened yet */
+        return attempt(outcome, c);
+    }
+    *outcome = result.outcome;
     return status;
 }
 
@@ -156,6 +198,7 @@ int wsgi_remote_run(request_rec *r, const wsgi_endpoint_t *endpoint, wsgi_call_t
     }
     call->secret = endpoint->secret;
     call->queue_start = apr_time_now();
+    call->queued = wsgi_clock_now();
     call->token = make_token(r, call->queue_start);
     status = attempt(&outcome, &c);
     while (outcome == WSGI_REJECTED && status == OK) {

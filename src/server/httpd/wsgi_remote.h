@@ -12,7 +12,7 @@
  */
 
 /**
- * @param call      all but token, counts and queue_start, which are set here
+ * @param call      all but token, counts, queue_start and queued, which are set here
  * @param has_body  whether the request has a body that is to be relayed
  * @return OK, or the HTTP status the handler returns; what went wrong is logged with the request
  */

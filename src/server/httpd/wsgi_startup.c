@@ -17,6 +17,7 @@
 #include "config/wsgi_groups.h"
 #include "httpd/wsgi_childend.h"
 #include "httpd/wsgi_hostlog.h"
+#include "httpd/wsgi_kept.h"
 #include "httpd/wsgi_nudge.h"
 #include "httpd/wsgi_plans.h"
 #include "httpd/wsgi_review.h"
@@ -39,6 +40,7 @@ static struct {
     wsgi_host_t host;
     const wsgi_bridge_t *bridge; /* NULL: no Python in this process */
     wsgi_runtime_t *runtime;
+    wsgi_kept_t *kept;           /* connections to process groups */
     pid_t pid;                   /* of a child */
     int is_threaded;             /* MPM */
     atomic_int running;          /* embedded requests */
@@ -54,6 +56,11 @@ const wsgi_bridge_t *wsgi_startup_python(wsgi_runtime_t **runtime)
 const wsgi_endpoint_t *wsgi_startup_endpoint(const wsgi_definition_t *definition)
 {
     return process.endpoints != NULL ? process.endpoints[definition->group.id - 1] : NULL;
+}
+
+wsgi_kept_t *wsgi_startup_kept(void)
+{
+    return process.kept;
 }
 
 int wsgi_startup_generation(void)
@@ -357,6 +364,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main_server)
     }
     wsgi_nudge_forget();
     wsgi_supervisor_enter_child(*process.retained);
+    process.kept = wsgi_kept_create(setup->definitions->nelts, setup->python.mpm_threads, pchild);
     if (!setup->restrict_embedded || setup->needs_embedded) {
         start_python(pchild, main_server);
     }

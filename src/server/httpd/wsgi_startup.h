@@ -6,6 +6,7 @@
 #include "base/wsgi_bridge.h"
 #include "config/wsgi_config.h"
 #include "daemon/wsgi_supervisor.h"
+#include "httpd/wsgi_kept.h"
 
 /**
  * Life of the module in a process: checks and process groups when Apache starts, embedded Python in each child, and
@@ -19,6 +20,9 @@ const wsgi_bridge_t *wsgi_startup_python(wsgi_runtime_t **runtime);
 
 /** How to reach a process group, NULL when it could not be started. */
 const wsgi_endpoint_t *wsgi_startup_endpoint(const wsgi_definition_t *definition);
+
+/** Connections of this child to process groups, by their number less 1. Constant once requests are served. */
+wsgi_kept_t *wsgi_startup_kept(void);
 
 /**
  * Number of this configuration, rising with each restart; a worker tells by it what a server index counts in.

@@ -78,16 +78,14 @@ int wsgi_channel_has_input(const wsgi_channel_t *channel)
     return channel->end > channel->start;
 }
 
-/* One recvmsg once something is there. @param len in: capacity; out: bytes, at least 1 */
-static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
+/* One recvmsg. @param len in: capacity; out: bytes, on success only. @return as wsgi_channel_read_ahead() */
+static apr_status_t receive_now(wsgi_channel_t *channel, char *buf, apr_size_t *len)
 {
     struct iovec block = { buf, *len };
     wsgi_passedfd_t control;
 
     for (;;) {
         struct msghdr msg = { .msg_iov = &block, .msg_iovlen = 1 };
-        apr_status_t rv;
-        short seen;
         ssize_t n;
 
         wsgi_passedfd_expect(&msg, &control);
@@ -101,14 +99,39 @@ static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
             channel->is_unread = 1;
             return APR_EOF;
         }
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return APR_EAGAIN;
+        }
+        if (errno != EINTR) {
             return errno;
         }
+    }
+}
+
+/* As above, once something is there. */
+static apr_status_t receive(wsgi_channel_t *channel, char *buf, apr_size_t *len)
+{
+    apr_status_t rv;
+    short seen;
+
+    while ((rv = receive_now(channel, buf, len)) == APR_EAGAIN) {
         rv = wait_for(channel->fd, POLLIN, &seen, channel->timeout);
         if (rv != APR_SUCCESS) {
             return rv;
         }
     }
+    return rv;
+}
+
+apr_status_t wsgi_channel_read_ahead(wsgi_channel_t *channel)
+{
+    apr_size_t len = channel->capacity - channel->end;
+    apr_status_t rv = receive_now(channel, channel->buf + channel->end, &len);
+
+    if (rv == APR_SUCCESS) {
+        channel->end += len;
+    }
+    return rv;
 }
 
 /* Have at least `need` bytes (no more than the buffer holds) in the buffer. */

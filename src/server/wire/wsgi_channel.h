@@ -41,6 +41,12 @@ void wsgi_channel_init(wsgi_channel_t *channel, int fd, int from_child, apr_inte
 void wsgi_channel_done(wsgi_channel_t *channel);
 
 /**
+ * Read what has come, without waiting for it. wsgi_channel_next() then goes on from there.
+ * @return APR_SUCCESS when there is something; APR_EAGAIN; APR_EOF; other status of recv
+ */
+apr_status_t wsgi_channel_read_ahead(wsgi_channel_t *channel);
+
+/**
  * Wait for the header of the next frame; the payload of the one before must have been taken.
  * @return APR_SUCCESS; APR_EOF when the other side closed; APR_TIMEUP; APR_EGENERAL for a frame that may not come
  *         from that side; other status of recv

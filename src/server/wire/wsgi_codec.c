@@ -12,7 +12,7 @@
 typedef struct {
     unsigned char secret[WSGI_SECRET_BYTES]; /* first, so that it can be found before the rest is believed */
     apr_uint64_t token;
-    apr_int64_t request_start, queue_start;
+    apr_int64_t request_start, queue_start, queued;
     apr_int32_t generation, server_index, client_port;
     apr_int32_t daemon_connects, daemon_restarts;
     apr_uint32_t field_count;
@@ -34,7 +34,7 @@ typedef struct {
     char *end;
 } reader_t;
 
-/* Who may send a frame of a type, how long it may be, and the largest value of its flags. */
+/* Who may send a frame of a type, how long it may be, and the largest value of its flags, but for WSGI_END_KEPT. */
 static const struct {
     apr_byte_t type;
     apr_byte_t from_child;
@@ -54,10 +54,12 @@ static const struct {
 
 int wsgi_codec_is_valid(const wsgi_frame_t *frame, int from_child)
 {
+    unsigned flags = frame->type == WSGI_FRAME_END ? frame->flags & ~WSGI_END_KEPT : frame->flags;
+
     for (apr_size_t i = 0; i < sizeof(frame_rules) / sizeof(frame_rules[0]); i++) {
         if (frame_rules[i].type == frame->type) {
             return frame->zero == 0 && frame_rules[i].from_child == (from_child != 0)
-                   && frame->flags <= frame_rules[i].most_flags && frame->length >= frame_rules[i].least
+                   && flags <= frame_rules[i].most_flags && frame->length >= frame_rules[i].least
                    && frame->length <= frame_rules[i].most;
         }
     }
@@ -69,6 +71,12 @@ wsgi_frame_t wsgi_codec_frame(wsgi_frame_type_t type, int flags, apr_size_t leng
     wsgi_frame_t frame = { .length = (apr_uint32_t)length, .type = (apr_byte_t)type, .flags = (apr_byte_t)flags };
 
     return frame;
+}
+
+wsgi_outcome_t wsgi_codec_end(const wsgi_frame_t *frame, int *is_kept)
+{
+    *is_kept = (frame->flags & WSGI_END_KEPT) != 0;
+    return (wsgi_outcome_t)(frame->flags & ~WSGI_END_KEPT);
 }
 
 static void put(writer_t *w, const void *bytes, apr_size_t len)
@@ -195,6 +203,7 @@ static request_fixed_t fixed_of(const wsgi_call_t *call)
         .token = call->token,
         .request_start = call->request_start,
         .queue_start = call->queue_start,
+        .queued = call->queued,
         .generation = call->origin.generation,
         .server_index = call->origin.server_index,
         .client_port = call->origin.client_port,
@@ -251,6 +260,7 @@ static void use_fixed(wsgi_call_t *call, const request_fixed_t *fixed)
     call->token = fixed->token;
     call->request_start = fixed->request_start;
     call->queue_start = fixed->queue_start;
+    call->queued = fixed->queued;
     call->origin.generation = fixed->generation;
     call->origin.server_index = fixed->server_index;
     call->origin.client_port = fixed->client_port;

@@ -12,7 +12,7 @@
 
 typedef enum {
     /* child to worker */
-    WSGI_FRAME_REQUEST = 1,  /* all but the body; first frame of a connection */
+    WSGI_FRAME_REQUEST = 1,  /* all but the body; first frame of a request */
     WSGI_FRAME_BODY = 2,     /* some of the request body */
     WSGI_FRAME_BODY_END = 3, /* the body is complete */
     WSGI_FRAME_BODY_FAILED = 4, /* the client did not send all of it */
@@ -21,13 +21,16 @@ typedef enum {
     WSGI_FRAME_HEAD = 17,    /* status and headers */
     WSGI_FRAME_DATA = 18,    /* some of the response body */
     WSGI_FRAME_FILE = 19,    /* a piece of a file, its descriptor beside the frame (SCM_RIGHTS) */
-    WSGI_FRAME_END = 20      /* outcome; last frame of a connection */
+    WSGI_FRAME_END = 20      /* outcome; last frame of a request */
 } wsgi_frame_type_t;
 
 /* Flags of a REQUEST frame: what follows it. */
 #define WSGI_BODY_NONE 0     /* nothing: the request has no body */
 #define WSGI_BODY_FOLLOWS 1  /* body frames follow at once */
 #define WSGI_BODY_DEFERRED 2 /* body frames follow after GO */
+
+/* Flags of an END frame: the outcome, and this bit. */
+#define WSGI_END_KEPT 0x80   /* the worker is ready for another request over this connection */
 
 typedef struct {
     apr_uint32_t length; /* of the payload, bytes */
@@ -48,6 +51,7 @@ typedef struct {
     wsgi_route_t route;
     wsgi_fields_t variables;
     apr_time_t request_start, queue_start; /* microseconds since the epoch */
+    apr_time_t queued;           /* monotonic moment of queue_start */
     int is_https;
     int daemon_connects, daemon_restarts;
     wsgi_origin_t origin;
@@ -60,6 +64,9 @@ typedef struct {
 
 /** Whether the frame may come from a child (`from_child`) or a worker, and its length is within bounds. */
 int wsgi_codec_is_valid(const wsgi_frame_t *frame, int from_child);
+
+/** What an END frame says. @param is_kept receives whether the connection may be used again */
+wsgi_outcome_t wsgi_codec_end(const wsgi_frame_t *frame, int *is_kept);
 
 /** A frame header for `length` bytes of payload. */
 wsgi_frame_t wsgi_codec_frame(wsgi_frame_type_t type, int flags, apr_size_t length);
