@@ -121,11 +121,16 @@ def test_other_generations(fresh_server):
     """After a graceful restart nothing of the generation before is open in the new processes."""
     server = fresh_server("process.wsgi", mode="daemon", config=HOST.format("one"))
     server.wait_until(lambda: len(server.daemon_pids()) == 2, 20, "all groups")
-    server.client().get("/") # the group has done all that it does once
-    server.client().get("/one", host="one.example.com")
+
+    def ask(): # each group has done all that it does once, and has a connection to a child
+        server.client().get("/")
+        server.client().get("/one", host="one.example.com")
+
+    ask()
     first = settled(server)
     for _ in range(3):
         before = server.daemon_pids()
         server.graceful()
         server.wait_until(lambda: not any(map(processes.alive, before)) and len(server.daemon_pids()) == 2, 20, "the new generation")
+    ask()
     server.wait_until(lambda: counts(server) == first, 10, "as many descriptors as before")
