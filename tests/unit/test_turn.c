@@ -77,16 +77,67 @@ static void nobody_waits_long_for_one_that_keeps_it(void)
     wsgi_turn_give(&world.turn);
 }
 
+static void wait_for_turns(void)
+{
+    while (!wsgi_turn_take(&world.turn)) {
+        usleep(SHORT);
+    }
+}
+
 static void turns_pause_after_that(void)
 {
     apr_time_t before = wsgi_clock_now();
 
     nobody_waits_long_for_one_that_keeps_it();
-    while (!wsgi_turn_take(&world.turn)) {
-        usleep(SHORT);
-    }
+    wait_for_turns();
     CHECK(wsgi_clock_now() - before >= WSGI_TURN_PAUSE);
     wsgi_turn_give(&world.turn);
+}
+
+/* The main thread has the turn. @return length of the pause that follows, 0 when the machine let too much time pass */
+static apr_interval_time_t provoke(apr_time_t resumed, apr_interval_time_t last)
+{
+    apr_interval_time_t pause;
+
+    run_in_threads(try_once);
+    pause = atomic_load(&world.turn.resumed) - wsgi_clock_now();
+    wsgi_turn_give(&world.turn);
+    return wsgi_clock_now() - resumed < last ? pause : 0;
+}
+
+static void pauses_grow_where_they_follow_each_other(void)
+{
+    apr_interval_time_t last = WSGI_TURN_PAUSE, pause = 0;
+
+    for (int attempt = 0; attempt < 20 && pause == 0; attempt++) {
+        atomic_store(&world.turn.resumed, 0);
+        wait_for_turns();
+        (void)provoke(0, 0);
+        wait_for_turns();
+        pause = provoke(atomic_load(&world.turn.resumed), last);
+    }
+    CHECK(pause > last);
+    CHECK(pause <= 2 * last);
+    CHECK_INT(atomic_load(&world.turn.pause), 2 * last); /* however many threads met it */
+}
+
+static void a_pause_after_a_long_time_is_short_again(void)
+{
+    wait_for_turns();
+    (void)provoke(0, 0);
+    wait_for_turns();
+    usleep(2 * WSGI_TURN_PAUSE);
+    (void)provoke(0, 0);
+    CHECK_INT(atomic_load(&world.turn.pause), WSGI_TURN_PAUSE);
+}
+
+static void pauses_have_a_limit(void)
+{
+    atomic_store(&world.turn.pause, WSGI_TURN_LONGEST_PAUSE);
+    atomic_store(&world.turn.resumed, wsgi_clock_now() - 1);
+    wait_for_turns();
+    (void)provoke(0, 0);
+    CHECK_INT(atomic_load(&world.turn.pause), WSGI_TURN_LONGEST_PAUSE);
 }
 
 int main(void)
@@ -96,5 +147,8 @@ int main(void)
     TAP_RUN(one_has_the_turn);
     TAP_RUN(nobody_waits_long_for_one_that_keeps_it);
     TAP_RUN(turns_pause_after_that);
+    TAP_RUN(pauses_grow_where_they_follow_each_other);
+    TAP_RUN(a_pause_after_a_long_time_is_short_again);
+    TAP_RUN(pauses_have_a_limit);
     return tap_done();
 }

@@ -11,6 +11,7 @@ int wsgi_turn_init(wsgi_turn_t *turn)
 {
     atomic_init(&turn->given, 0);
     atomic_init(&turn->resumed, 0);
+    atomic_init(&turn->pause, 0);
     return pthread_mutex_init(&turn->lock, NULL);
 }
 
@@ -44,6 +45,21 @@ static int take_later(wsgi_turn_t *turn)
     return 0;
 }
 
+/* @param resumed when the last pause ended, as of when the caller began to wait: of all who did one begins the next */
+static void pause_turns(wsgi_turn_t *turn, apr_time_t resumed)
+{
+    apr_time_t now = wsgi_clock_now();
+    apr_interval_time_t last = atomic_load_explicit(&turn->pause, memory_order_relaxed);
+    apr_interval_time_t pause = resumed != 0 && now - resumed < last ? 2 * last : WSGI_TURN_PAUSE;
+
+    if (pause > WSGI_TURN_LONGEST_PAUSE) {
+        pause = WSGI_TURN_LONGEST_PAUSE;
+    }
+    if (atomic_compare_exchange_strong(&turn->resumed, &resumed, now + pause)) {
+        atomic_store_explicit(&turn->pause, pause, memory_order_relaxed);
+    }
+}
+
 int wsgi_turn_take(wsgi_turn_t *turn)
 {
     apr_time_t resumed = atomic_load_explicit(&turn->resumed, memory_order_relaxed);
@@ -54,7 +70,7 @@ int wsgi_turn_take(wsgi_turn_t *turn)
     if (pthread_mutex_trylock(&turn->lock) == 0 || take_soon(turn) || take_later(turn)) {
         return 1;
     }
-    atomic_store_explicit(&turn->resumed, wsgi_clock_now() + WSGI_TURN_PAUSE, memory_order_relaxed);
+    pause_turns(turn, resumed);
     return 0;
 }
 

@@ -11,16 +11,20 @@
  *
  * A turn is a courtesy, no lock: nothing is guarded by it. An application that waits for something keeps its turn
  * although it has let the GIL go. So nobody waits longer than WSGI_TURN_LIMIT while the turn does not change hands, and
- * when that happens none are taken for WSGI_TURN_PAUSE: they pay for requests that are over in less time.
+ * when that happens none are taken for WSGI_TURN_PAUSE: they pay for requests that are over in less time. Where it
+ * happens again soon, in less time than the last pause took, the next is twice as long, up to WSGI_TURN_LONGEST_PAUSE.
  */
 typedef struct {
     pthread_mutex_t lock;
     atomic_uint given;           /* how often it changed hands */
-    _Atomic apr_time_t resumed;  /* monotonic: turns are taken from then on */
+    _Atomic apr_time_t resumed;  /* monotonic: turns are taken from then on; 0: there was no pause */
+    _Atomic apr_interval_time_t pause; /* how long the last one was */
 } wsgi_turn_t;
 
-#define WSGI_TURN_LIMIT 2000   /* microseconds */
-#define WSGI_TURN_PAUSE 100000 /* microseconds */
+/* Microseconds. */
+#define WSGI_TURN_LIMIT 2000
+#define WSGI_TURN_PAUSE 100000
+#define WSGI_TURN_LONGEST_PAUSE (16 * WSGI_TURN_PAUSE)
 
 /** @return 0, or an error number */
 int wsgi_turn_init(wsgi_turn_t *turn);
